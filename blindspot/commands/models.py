@@ -1,0 +1,115 @@
+"""Commands about model versions: adopt, list, show, promote, rollback."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from blindspot.output import AsJson, show, show_rows
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    models = typer.Typer(help="Model versions and the champion.", no_args_is_help=True)
+    models.command("adopt")(adopt)
+    models.command("list")(list_)
+    models.command("show")(show_)
+    models.command("promote")(promote)
+    models.command("rollback")(rollback)
+    app.add_typer(models, name="models")
+
+
+def adopt(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="nsfwjs/mobilenet_v2 or open_nsfw.")],
+    classes: Annotated[
+        list[str] | None, typer.Option("--map", metavar="CLASS=POLICY_CLASS", help="The class map; repeatable.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a published model in as a version of ours."""
+    from blindspot.settings import open_home
+    from store.errors import UsageError
+    from store.fold import fold
+    from store.policy import read_policy
+    from train.adopt import adopt as adopt_model
+
+    home, _ = open_home(ctx.obj)
+    pairs = [entry.partition("=") for entry in classes or []]
+    if any(not sign or not left or not right for left, sign, right in pairs):
+        raise UsageError(f"--map wants CLASS=POLICY_CLASS. Received: {' '.join(classes or [])}")
+    policy = read_policy(home.policy)
+    card = adopt_model(name, home.models, {left: right for left, _, right in pairs} or None)
+    policy.flag_mask(card)
+    fold(home)
+    show(card.model_dump(mode="json"), f"adopted {card.version} ({card.level}, {card.licence})", as_json)
+
+
+def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the versions; * marks the champion."""
+    from blindspot.settings import open_home
+    from store.versions import read_champion, versions
+
+    home, _ = open_home(ctx.obj)
+    champion = read_champion(home)
+    serving = champion.version if champion else None
+    rows = [
+        ["*" if card.version == serving else "", card.version, card.name, card.level, card.parent, card.made_at]
+        for card in versions(home)
+    ]
+    show_rows(["champion", "version", "name", "level", "parent", "made_at"], rows, False, as_json)
+
+
+def show_(ctx: typer.Context, name: Annotated[str, typer.Argument()] = "champion", as_json: AsJson = False) -> None:
+    """Print a version's card; of the champion also its operating point."""
+    from blindspot.settings import open_home
+    from store.versions import find_version, read_champion
+
+    home, _ = open_home(ctx.obj)
+    card = find_version(home, name)
+    champion = read_champion(home)
+    point = champion.model_dump(mode="json") if champion and champion.version == card.version else None
+    data = {**card.model_dump(mode="json"), "champion": point}
+    text = "\n".join(f"{key:15} {value}" for key, value in data.items())
+    show(data, text, as_json)
+
+
+def promote(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A version, or a model name that only one version has.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a version the champion: the first by your word, any later one by its certificate alone."""
+    from blindspot.settings import open_home
+    from store.fold import fold
+    from store.policy import read_policy
+    from store.versions import find_version, read_champion
+    from train.promote import promote_by_certificate, promote_first
+
+    home, _ = open_home(ctx.obj)
+    fold(home)
+    card, by = find_version(home, name), getpass.getuser()
+    if read_champion(home) is None:
+        champion = promote_first(home, read_policy(home.policy), card, by)
+        proof = "without a certificate, as a home's first"
+    else:
+        champion = promote_by_certificate(home, card.version, by)
+        proof = f"by certificate {champion.certificate}"
+    fold(home)
+    text = f"champion is {champion.version} at {champion.threshold:g}, {proof}"
+    show(champion.model_dump(mode="json"), text, as_json)
+
+
+def rollback(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Let the previous champion serve again, at its own operating point."""
+    from blindspot.settings import open_home
+    from store.fold import fold
+    from store.versions import roll_back
+
+    home, _ = open_home(ctx.obj)
+    champion = roll_back(home, getpass.getuser())
+    fold(home)
+    text = f"champion is {champion.version} again, at {champion.threshold:g}"
+    show(champion.model_dump(mode="json"), text, as_json)

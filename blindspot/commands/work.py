@@ -1,0 +1,122 @@
+"""Commands that bring things in and find things out: crawl, import, fold, mine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from blindspot.output import AsJson, NoFold, progress, say, show
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(crawl)
+    app.command("import")(import_)
+    app.command()(fold)
+    mine = typer.Typer(help="Score, measure, group copies, detect, queue.", no_args_is_help=True)
+    mine.command("run")(mine_run)
+    app.add_typer(mine, name="mine")
+
+
+def crawl(
+    ctx: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="SPIDER|JOB", help="pages, url_list, or a job of blindspot.toml.")],
+    url: Annotated[list[str] | None, typer.Option("--url", help="Where to start; repeatable.")] = None,
+    list_file: Annotated[Path | None, typer.Option("--list", metavar="FILE", help="One URL a line.")] = None,
+    allow_address: Annotated[
+        list[str] | None, typer.Option("--allow-address", metavar="IP:PORT", help="Reach this one; repeatable.")
+    ] = None,
+    max_pages: Annotated[int | None, typer.Option("--max-pages", min=1)] = None,
+    max_pictures: Annotated[int | None, typer.Option("--max-pictures", min=1)] = None,
+    no_fold: NoFold = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch pictures. robots.txt is obeyed, private addresses are refused, raw bytes are kept."""
+    from blindspot.settings import open_home
+    from crawl.job import SPIDER_NAMES, Job
+    from crawl.run import run
+    from store.fold import fold as fold_inbox
+
+    home, settings = open_home(ctx.obj)
+    given: dict[str, Any] = {
+        "urls": tuple(url) if url else None,
+        "list_file": list_file,
+        "allow_addresses": tuple(allow_address) if allow_address else None,
+        "max_pages": max_pages,
+        "max_pictures": max_pictures,
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if what in SPIDER_NAMES:
+        defaults = settings.crawl.model_dump()
+        job = Job(name=what, spider=what, resolve=settings.resolve, **(defaults | chosen))
+    else:
+        from dataclasses import replace
+
+        job = replace(settings.job(what), **chosen)
+    summary = run(job, home, drain=lambda: fold_inbox(home))
+    if not no_fold:
+        fold_inbox(home)
+    show(asdict(summary), summary.sentence(), as_json)
+
+
+def import_(
+    ctx: typer.Context,
+    what: Annotated[Path, typer.Argument(metavar="DIR|LIST", help="A folder, or a file of paths or picture ids.")],
+    suite: Annotated[str | None, typer.Option("--suite", help="Put them into this suite.")] = None,
+    label: Annotated[str | None, typer.Option("--label", metavar="CLASS", help="The suite's known answer.")] = None,
+    role: Annotated[str | None, typer.Option("--role", help="ordinary, positives or families.")] = None,
+    family: Annotated[str | None, typer.Option("--family", help="A family they all belong to.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Their source; default: the folder's name.")] = None,
+    no_fold: NoFold = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring in pictures from files; with --suite and --label as evaluation pictures."""
+    from blindspot.importing import import_pictures
+    from blindspot.settings import open_home
+    from store.fold import fold as fold_inbox
+
+    home, _ = open_home(ctx.obj)
+    with progress("importing") as update:
+        done = import_pictures(home, what, suite, label, role, family, source, update)
+    if not no_fold:
+        fold_inbox(home)
+    refused = ", ".join(f"{n} {reason}" for reason, n in sorted(done.refused.items())) or "none"
+    show(asdict(done), f"{done.pictures} pictures imported from {what}; refused: {refused}", as_json)
+
+
+def fold(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Take the inbox into the catalog and publish the snapshot."""
+    from blindspot.settings import open_home
+    from store.fold import fold as fold_inbox
+
+    home, _ = open_home(ctx.obj)
+    with progress("folding") as update:
+        done = fold_inbox(home, progress=update)
+    text = f"{done.files} files folded, {done.rows} new rows, {done.quarantined} files quarantined"
+    show(asdict(done), text, as_json)
+
+
+def mine_run(
+    ctx: typer.Context,
+    no_fold: NoFold = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score, measure and group what is new, run the detectors, make the queue anew."""
+    from blindspot.settings import open_home
+    from mine.run import mine
+    from store.fold import fold as fold_inbox
+
+    home, settings = open_home(ctx.obj)
+    with progress("mining") as update:
+        done = mine(home, settings.queue.size, update, say)
+    if not no_fold:
+        fold_inbox(home)
+    for key, reason in done.failed_detectors.items():
+        say(f"detector {key} failed on everything: {reason}")
+    found = ", ".join(f"{n} {key}" for key, n in done.findings.items()) or "none"
+    refused = ", ".join(f"{n} {reason}" for reason, n in sorted(done.refused.items())) or "none"
+    text = f"{done.looked_at} pictures looked at (refused: {refused}); findings: {found}; {done.queued} queued"
+    show(asdict(done), text, as_json)

@@ -1,0 +1,1 @@
+"""Brings pictures in. Never loads tensorflow."""

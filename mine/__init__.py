@@ -1,0 +1,1 @@
+"""Runs model versions, measures, and finds what a model does not understand."""

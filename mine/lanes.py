@@ -1,0 +1,143 @@
+"""The queue: what a person should look at next, in lanes that stay apart, and why.
+
+Reads findings, scores and copies from the snapshot, appends `queue_entries`. Signals are never averaged (an average
+was worse than the best of them): each lane ranks by its own, quotas share a person's time between lanes, and one
+lane is random, the only one from which rates may be estimated.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from store.catalog import Snapshot
+from store.home import Home
+
+# What waits for a person: a pool picture without a known answer, represented by its copies group, seen by a model.
+WAITING = """
+    WITH decided AS (
+        SELECT coalesce(c.representative, l.picture) AS representative
+        FROM labels l LEFT JOIN copies c ON c.picture = l.picture)
+    SELECT p.picture, p.source, coalesce(c.representative, p.picture) AS star, s.flag_score, s.flagged, s.threshold
+    FROM pool p JOIN scores s ON s.picture = p.picture AND s.version = :champion AND s.view = 'as_shown'
+    LEFT JOIN copies c ON c.picture = p.picture
+    WHERE coalesce(c.representative, p.picture) NOT IN (SELECT representative FROM decided)
+    ORDER BY p.picture"""
+FINDINGS = """
+    SELECT detector, picture, score, reason FROM findings
+    WHERE version IS NULL OR version = :champion ORDER BY detector, picture"""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A lane takes `share` of the queue, from pictures that one of its `detectors` found (none: by its own rule)."""
+
+    name: str
+    share: float
+    detectors: tuple[str, ...] = ()
+
+
+# False positives first: every flag goes to a person anyway, and a point of false positives is a flood (the seed).
+LANES: tuple[Lane, ...] = (
+    Lane("flagged", 0.60),
+    Lane("near_threshold", 0.12, ("near_threshold",)),
+    Lane("disagreement", 0.08, ("disagreement",)),
+    Lane("looks", 0.10, ("odd_size", "line_art")),
+    Lane("audit", 0.10),
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A picture that one lane proposes, with the lane's own value in [0, 1] and the reason a person will read."""
+
+    picture: str
+    star: str
+    source: str
+    value: float
+    reason: str
+
+
+def make_queue(home: Home, champion: str, policy_version: str, size: int) -> int:
+    """Append a new queue of at most `size` entries, one per copies group; how many there are."""
+    with Snapshot(home) as snapshot:
+        waiting = {row["picture"]: row for row in snapshot.rows(WAITING, champion=champion)}
+        found: dict[str, dict[str, tuple[float, str]]] = defaultdict(dict)
+        for row in snapshot.rows(FINDINGS, champion=champion):
+            if row["picture"] in waiting:
+                found[row["detector"]][row["picture"]] = (row["score"], row["reason"])
+    name, now = uuid.uuid4().hex, dt.datetime.now(dt.UTC)
+    lanes = {lane: rank_lane(propose(lane, waiting, found, name)) for lane in LANES}
+    rows = [
+        {
+            "queue": name,
+            "rank": rank,
+            "lane": lane.name,
+            "picture": candidate.picture,
+            "value": candidate.value,
+            "reason": candidate.reason,
+            "version": champion,
+            "policy_version": policy_version,
+            "queued_at": now,
+        }
+        for rank, (lane, candidate) in enumerate(interleave(lanes, size), start=1)
+    ]
+    home.inbox().append("queue_entries", rows)
+    return len(rows)
+
+
+def propose(
+    lane: Lane, waiting: dict[str, dict[str, object]], found: dict[str, dict[str, tuple[float, str]]], seed: str
+) -> Iterator[Candidate]:
+    """What one lane would show, in no order. The audit lane ranks by a hash of the queue's name: a fair draw."""
+    for picture, row in waiting.items():
+        star, source = str(row["star"]), str(row["source"])
+        score, threshold = float(str(row["flag_score"])), float(str(row["threshold"]))
+        if lane.name == "audit":
+            draw = int(hashlib.sha256(f"{seed}{star}".encode()).hexdigest()[:12], 16) / 16**12
+            yield Candidate(picture, star, source, draw, "random audit: rates are estimated from this lane alone")
+        elif lane.name == "flagged" and row["flagged"]:
+            others = [found[key][picture][1] for key in sorted(found) if picture in found[key]]
+            reason = "; ".join([f"flagged at {score:.3f}, threshold {threshold:.3f}", *others])
+            yield Candidate(picture, star, source, score, reason)
+        for key in lane.detectors:
+            if picture in found[key]:
+                value, reason = found[key][picture]
+                yield Candidate(picture, star, source, value, f"{key}: {reason}")
+
+
+def rank_lane(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Highest value first, one per copies group, sources taking turns so that no single host fills the lane."""
+    best: dict[str, Candidate] = {}
+    for candidate in sorted(candidates, key=lambda c: (-c.value, c.picture)):
+        best.setdefault(candidate.star, candidate)
+    turn: Counter[str] = Counter()
+    placed: list[tuple[int, float, str, Candidate]] = []
+    for candidate in best.values():
+        turn[candidate.source] += 1
+        placed.append((turn[candidate.source], -candidate.value, candidate.picture, candidate))
+    return [candidate for *_, candidate in sorted(placed, key=lambda p: p[:3])]
+
+
+def interleave(lanes: dict[Lane, list[Candidate]], size: int) -> Iterator[tuple[Lane, Candidate]]:
+    """Lanes in turn by their shares, each group once; a lane that runs dry leaves its turns to the others."""
+    left = {lane: iter(candidates) for lane, candidates in lanes.items()}
+    credit = dict.fromkeys(left, 0.0)
+    seen: set[str] = set()
+    placed = 0
+    while left and placed < size:
+        for lane in left:
+            credit[lane] += lane.share
+        lane = max(left, key=lambda lane: credit[lane])
+        candidate = next((c for c in left[lane] if c.star not in seen), None)
+        if candidate is None:
+            del left[lane]
+            continue
+        credit[lane] -= sum(other.share for other in left)
+        seen.add(candidate.star)
+        placed += 1
+        yield lane, candidate

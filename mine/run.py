@@ -1,0 +1,90 @@
+"""One run of mining: scan → copies → families → findings → queue, with a fold between, because each reads the last.
+
+Reads and writes the catalog only through the snapshot and the inbox.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mine.detectors import DETECTORS, Detector
+from mine.families import assign_families
+from mine.lanes import make_queue
+from mine.scan import scan
+from mine.stars import join_copies
+from store.catalog import Snapshot
+from store.errors import BlindspotError
+from store.fold import fold
+from store.home import Home
+from store.policy import read_policy
+from store.versions import require_champion, versions
+
+
+@dataclass
+class Mined:
+    """What one run gave: pictures looked at, refusals by reason, findings by detector, entries of the new queue."""
+
+    looked_at: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    copies: int = 0
+    findings: dict[str, int] = field(default_factory=dict)
+    failed_detectors: dict[str, str] = field(default_factory=dict)
+    queued: int = 0
+
+
+def mine(
+    home: Home,
+    queue_size: int = 500,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Mined:
+    """Bring everything that mining knows up to date for the champion, second opinions beside it.
+
+    Versions whose cards do not fit the policy in force are left out and said. Raises ModelError without a champion.
+    """
+    policy, champion = read_policy(home.policy), require_champion(home).version
+    fitting = []
+    for card in versions(home):
+        try:
+            policy.flag_mask(card)
+            fitting.append(card)
+        except BlindspotError as error:
+            say(str(error))
+    second = [card for card in fitting if card.version != champion and card.parent is None]
+    first = [card for card in fitting if card.version == champion]
+    fold(home)
+    scanned = scan(home, first + second, progress)
+    fold(home)
+    done = Mined(scanned.looked_at, scanned.refused)
+    done.copies = join_copies(home)
+    assign_families(home)
+    fold(home)
+    done.findings, done.failed_detectors = detect(home, champion, policy.version)
+    fold(home)
+    done.queued = make_queue(home, champion, policy.version, queue_size)
+    return done
+
+
+def detect(
+    home: Home, champion: str, policy_version: str, detectors: tuple[Detector, ...] = DETECTORS
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Run every detector; findings by detector, and the reason of each detector that failed on everything."""
+    counts: dict[str, int] = {}
+    failed: dict[str, str] = {}
+    now, inbox = dt.datetime.now(dt.UTC), home.inbox()
+    with Snapshot(home) as snapshot:
+        for detector in detectors:
+            names = {"champion": champion, "policy": policy_version}
+            wanted = {name: value for name, value in names.items() if f":{name}" in detector.reads}
+            try:
+                found = list(detector.find(snapshot.table(detector.reads, wanted)))
+            except Exception as error:  # one broken detector must not silence the others; it is reported
+                failed[detector.key] = f"{type(error).__name__}: {error}"[:200]
+                continue
+            counts[detector.key] = len(found)
+            rows = [{"detector": detector.key, "found_at": now, **vars(finding)} for finding in found]
+            inbox.append("findings", rows)
+    return counts, failed

@@ -1,0 +1,1 @@
+"""What is known: pictures, sightings, scores, findings, verdicts, mixes, cards. Never loads tensorflow."""

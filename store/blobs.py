@@ -1,0 +1,81 @@
+"""The bytes of pictures, content-addressed: `pictures/ab/<sha256>`, in a folder or any fsspec store by URL.
+
+The id of a picture is the sha256 of its raw bytes, which are never re-encoded. When `put` returns, they are
+durable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from store.errors import PictureMissing
+from store.files import TEMPORARY, sync_folder, write_durably
+
+PICTURE_ID = re.compile(r"[0-9a-f]{64}")
+
+
+def picture_id(data: bytes) -> str:
+    """The id of a picture: sha256 of its bytes, 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class Blobs:
+    """Pictures by id, under `url`: a local path or an fsspec URL such as `s3://bucket/prefix`."""
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self.fs: Any
+        self.root: str
+        self.fs, self.root = fsspec.url_to_fs(url)
+        self._local = "file" in (
+            self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,)
+        )
+
+    def put(self, data: bytes) -> str:
+        """Store the bytes unless they are there already; their id. Durable when it returns."""
+        picture = picture_id(data)
+        path = self._path(picture)
+        if self.fs.exists(path):
+            return picture
+        if self._local:
+            folder = Path(path).parent
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                sync_folder(folder.parent)
+            write_durably(Path(path), data)
+        else:
+            self.fs.pipe_file(path, data)  # object stores write whole objects or none
+        return picture
+
+    def get(self, picture: str) -> bytes:
+        """The bytes of `picture`. Raises PictureMissing when they are not stored."""
+        try:
+            data: bytes = self.fs.cat_file(self._path(picture))
+        except FileNotFoundError:
+            raise PictureMissing(
+                f"picture {picture} is not in {self.root}; `blindspot doctor --repair` matches files and rows"
+            ) from None
+        return data
+
+    def has(self, picture: str) -> bool:
+        """Whether the bytes of `picture` are stored."""
+        return bool(self.fs.exists(self._path(picture)))
+
+    def ids(self) -> Iterator[str]:
+        """All stored pictures, in no order."""
+        if not self.fs.exists(self.root):
+            return
+        for path in self.fs.find(self.root):
+            name = path.rsplit("/", 1)[-1]
+            if PICTURE_ID.fullmatch(name) and TEMPORARY not in name:
+                yield name
+
+    def _path(self, picture: str) -> str:
+        if not PICTURE_ID.fullmatch(picture):
+            raise PictureMissing(f"wanted a picture id of 64 hex digits. Received: {picture[:80]!r}")
+        return f"{self.root}/{picture[:2]}/{picture}"

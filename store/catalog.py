@@ -1,0 +1,147 @@
+"""The catalog: one DuckDB file that only the fold writes, and the published snapshot that everybody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import sqlalchemy as sa
+
+from store.errors import CatalogBusy, CatalogError
+from store.home import Home
+from store.schema import metadata
+from store.views import VIEWS, VIEWS_VERSION
+
+
+@contextmanager
+def open_catalog(path: Path) -> Iterator[sa.Connection]:
+    """A read-write connection to the catalog file, with tables and views in place. For the fold alone.
+
+    Raises CatalogBusy when another process holds the file, CatalogError when it is not a DuckDB file.
+    """
+    engine = sa.create_engine(sa.URL.create("duckdb", database=str(path)), poolclass=sa.NullPool)
+    try:
+        with engine.connect() as connection:
+            _declare(connection)
+            yield connection
+    except (sa.exc.DBAPIError, duckdb.Error) as error:
+        raise _one_line(error, path) from None
+    finally:
+        engine.dispose()
+
+
+def _declare(connection: sa.Connection) -> None:
+    metadata.create_all(connection)
+    connection.execute(sa.text("CREATE TABLE IF NOT EXISTS views_version (version VARCHAR)"))
+    if connection.execute(sa.text("SELECT version FROM views_version")).scalar() != VIEWS_VERSION:
+        for name, query in VIEWS.items():
+            connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {name} AS {query}")
+        connection.execute(sa.text("DELETE FROM views_version"))
+        connection.execute(sa.text("INSERT INTO views_version VALUES (:v)"), {"v": VIEWS_VERSION})
+    connection.commit()
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> int:
+    """Insert the rows whose key is not in `table` yet, in bulk; how many there were.
+
+    Arrow → one INSERT … SELECT. Of several new rows with one key the first in file order stays.
+    """
+    incoming = sa.table("incoming", *(sa.column(column.name, column.type) for column in table.columns))
+    key = table.info["key"]
+    place = sa.func.row_number().over(
+        partition_by=[incoming.c[name] for name in key], order_by=sa.column("place_")
+    )
+    first = sa.select(*incoming.c, place.label("nth_")).select_from(incoming).subquery("first_")
+    known = sa.and_(*(table.c[name].is_not_distinct_from(first.c[name]) for name in key))
+    fresh = sa.select(*(first.c[column.name] for column in table.columns)).where(
+        first.c.nth_ == 1, ~sa.exists().where(known)
+    )
+    numbered = rows.append_column("place_", pa.array(range(rows.num_rows), pa.int64()))
+    with registered(connection, "incoming", numbered):
+        names = [column.name for column in table.columns]
+        return int(connection.execute(sa.insert(table).from_select(names, fresh)).rowcount)
+
+
+@contextmanager
+def registered(connection: sa.Connection, name: str, rows: pa.Table) -> Iterator[None]:
+    """Let SQL read an Arrow table by `name`; parameters would cost a millisecond per row."""
+    raw: Any = connection.connection.driver_connection
+    raw.register(name, rows)
+    try:
+        yield
+    finally:
+        raw.unregister(name)
+
+
+def attach_snapshot(execute: Callable[[str], object], home: Home) -> None:
+    """Make the snapshot the default database of a fresh in-memory connection, through its `execute`.
+
+    Not opened by its path: DuckDB shares one instance per path inside a process, which would hand the old
+    file to whoever opens a newer snapshot, and one reader's settings to all. Raises CatalogError when nothing
+    has been folded yet or the file is none of DuckDB's.
+    """
+    if not home.snapshot.exists():
+        raise CatalogError(f"no snapshot at {home.snapshot}; run `blindspot fold` first")
+    path = str(home.snapshot).replace("'", "''")
+    try:
+        execute(f"SET temp_directory = '{path}.tmp'")
+        execute(f"ATTACH '{path}' AS snapshot (READ_ONLY)")
+        execute("USE snapshot")
+    except (sa.exc.DBAPIError, duckdb.Error) as error:
+        raise _one_line(error, home.snapshot) from None
+
+
+class Snapshot:
+    """The published snapshot as it is now, opened for reading; a context manager.
+
+    `rows` and `table` take SQL with `:name` parameters. Keeps what it opened when the fold publishes a newer
+    one; the next Snapshot sees that. Raises CatalogError when nothing has been folded yet.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._engine = sa.create_engine("duckdb:///:memory:", poolclass=sa.NullPool)
+        self._connection = self._engine.connect()
+        try:
+            attach_snapshot(self._connection.exec_driver_sql, home)
+            self._connection.commit()
+        except BaseException:
+            self.close()
+            raise
+
+    def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The result as dicts."""
+        result = self._connection.execute(sa.text(query), parameters)
+        return [dict(row) for row in result.mappings()]
+
+    def value(self, query: str, **parameters: Any) -> Any:
+        """The first column of the first row, or None."""
+        return self._connection.execute(sa.text(query), parameters).scalar()
+
+    def table(self, query: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """The result as an Arrow table, without a Python object per value."""
+        statement = sa.text(query).execution_options(duckdb_arrow=True)
+        result: Any = self._connection.execute(statement, dict(parameters or {}))
+        return result.arrow
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _one_line(error: Exception, path: Path) -> CatalogError | CatalogBusy:
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
+    text = " ".join(str(cause).split())
+    if "lock" in text.lower() and "set lock" in text.lower():
+        return CatalogBusy(f"{path} is held by another process ({text[-120:]}); close it and run again")
+    return CatalogError(f"{path} cannot be used: {text[:300]}")

@@ -1,0 +1,211 @@
+"""The one decoder: the same bytes give the same pixels to the hasher, the scorer, the trainer and every page.
+
+Every limit is checked on the header before pixels are made, so that a hostile file costs an exception with a
+reason code (a row in `refusals`) and not the process. Time and memory are bounded by whoever runs this:
+`store/sandbox.py`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, features
+from PIL.JpegImagePlugin import JpegImageFile
+
+from store.errors import PictureError
+
+# The limits below replace Pillow's own, which only warns.
+Image.MAX_IMAGE_PIXELS = None
+
+FORMATS: tuple[str, ...] = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+if features.check("avif"):
+    FORMATS += ("AVIF",)
+
+MAGIC: tuple[tuple[bytes, int, str], ...] = (
+    (b"\xff\xd8\xff", 0, "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", 0, "PNG"),
+    (b"GIF87a", 0, "GIF"),
+    (b"GIF89a", 0, "GIF"),
+    (b"WEBP", 8, "WEBP"),
+    (b"BM", 0, "BMP"),
+    (b"II*\x00", 0, "TIFF"),
+    (b"MM\x00*", 0, "TIFF"),
+    (b"ftypavif", 4, "AVIF"),
+    (b"ftypavis", 4, "AVIF"),
+)
+
+
+# In JPEG data 0xFF begins a marker unless 0x00 (a stuffed byte), 0xFF (filling) or a restart follows.
+SCAN, MARKER = b"\xff\xda", re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+# A picture of 64 scans has a few hundred. Chosen by eye.
+MAX_MARKERS = 10_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a picture may ask for. At 50 Mpx and 64 scans a decode takes up to 470 MB and some seconds."""
+
+    max_bytes: int = 50_000_000
+    max_pixels: int = 50_000_000
+    max_scans: int = 64
+    max_frames: int = 5_000
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture as pixels: `rgb` is `(H, W, 3) uint8 RGB 0–255`, as shown.
+
+    That is with EXIF applied, alpha on white, the first frame.
+    `width_px`, `height_px` are the sizes of the original as shown, also when `reduced` says that `rgb` is
+    smaller.
+    """
+
+    rgb: NDArray[np.uint8]
+    width_px: int
+    height_px: int
+    format: str
+    frames: int
+    has_alpha: bool
+    reduced: bool
+
+
+def sniff(data: bytes) -> str | None:
+    """The picture format that the first bytes announce, or None."""
+    for magic, offset, name in MAGIC:
+        if data[offset : offset + len(magic)] == magic and (name != "WEBP" or data[:4] == b"RIFF"):
+            return name
+    return None
+
+
+def decode(data: bytes, limits: Limits | None = None) -> Decoded:
+    """The bytes of a picture as pixels.
+
+    A JPEG of one scan above `max_pixels` is decoded at the first of 1/2, 1/4, 1/8 that fits; anything else
+    above it is refused. Raises PictureError with reason `empty`, `too_many_bytes`, `not_a_picture`,
+    `too_large`, `too_many_scans`, `too_many_frames`, `out_of_memory`, `unsupported` or `broken`.
+    """
+    limits = limits or Limits()
+    _check_bytes(data, limits)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a damaged EXIF block is no reason to stop
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                return _decode_open(image, data, limits)
+    except PictureError:
+        raise
+    except MemoryError:
+        raise PictureError("out_of_memory", f"{len(data)} bytes ask for more than there is") from None
+    except Exception as error:  # Pillow raises ten kinds of exception on mutated files
+        raise PictureError("broken", f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def _check_bytes(data: bytes, limits: Limits) -> None:
+    if not data:
+        raise PictureError("empty", "0 bytes")
+    if len(data) > limits.max_bytes:
+        raise PictureError("too_many_bytes", f"{len(data)} bytes, at most {limits.max_bytes}")
+    name = sniff(data)
+    if name not in FORMATS:
+        raise PictureError("not_a_picture", f"starts with {data[:12].hex()}")
+    # Counting bytes is quick and never too low; only what looks like too many is read marker by marker.
+    if name == "JPEG" and data.count(SCAN) > limits.max_scans:
+        scans = sum(1 for _ in islice(_jpeg_scans(data), limits.max_scans + 1))
+        if scans > limits.max_scans:
+            raise PictureError("too_many_scans", f"more than {limits.max_scans} scans")
+    if name == "WEBP":
+        # Pillow makes the whole canvas while opening: 40 bytes of WebP cost 2.7 GB.
+        width, height = _webp_size(data)
+        if width * height > limits.max_pixels:
+            raise PictureError("too_large", f"{width}x{height} px, at most {limits.max_pixels} pixels")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Canvas width and height from a WebP header. Source: RFC 9649, sections 2.5–2.7."""
+    chunk = data[12:16]
+    try:
+        if chunk == b"VP8X":
+            return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+        if chunk == b"VP8L":
+            (bits,) = struct.unpack("<I", data[21:25])
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        width, height = struct.unpack("<HH", data[26:30])
+    except struct.error:
+        raise PictureError("broken", "WebP header ends early") from None
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _jpeg_scans(data: bytes) -> Iterator[int]:
+    """The number of components in each scan before the end of the image. Source: ITU-T T.81, annex B.
+
+    Thumbnails inside segments and what phones append after the end (a film, a second picture) do not count.
+    """
+    position = 2
+    for _ in range(MAX_MARKERS):
+        found = MARKER.search(data, position)
+        position, marker = (found.end(), data[found.end() - 1]) if found else (len(data), 0xD9)
+        if marker == 0xD9:
+            return
+        if marker == 0xDA:
+            yield data[position + 2] if position + 2 < len(data) else 0
+        if marker not in (0x01, 0xD8):
+            position += int.from_bytes(data[position : position + 2], "big")
+    raise PictureError("broken", f"more than {MAX_MARKERS} markers in one JPEG")
+
+
+def _decode_open(image: Image.Image, data: bytes, limits: Limits) -> Decoded:
+    width, height = image.size
+    reduced = _reduce(image, data, limits)
+    frames = int(getattr(image, "n_frames", 1))
+    if frames > limits.max_frames:
+        raise PictureError("too_many_frames", f"{frames} frames, at most {limits.max_frames}")
+    name = image.format or "?"
+    before = image.size
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.size != before:
+        width, height = height, width
+    has_alpha = image.has_transparency_data
+    return Decoded(_on_white(image), width, height, name, frames, has_alpha, reduced)
+
+
+def _reduce(image: Image.Image, data: bytes, limits: Limits) -> bool:
+    """Ask the JPEG decoder for a smaller picture when the header says too large; True if it did.
+
+    Not when the picture comes in several scans: the decoder then keeps all of it, however small the result
+    (557 bytes of progressive JPEG took 2.6 GB).
+    """
+    width, height = image.size
+    if width * height <= limits.max_pixels:
+        return False
+    if isinstance(image, JpegImageFile) and "progressive" not in image.info:
+        whole = next(_jpeg_scans(data), 0) == image.layers
+        for factor in (2, 4, 8) if whole else ():
+            smaller = max(1, width // factor), max(1, height // factor)
+            if smaller[0] * smaller[1] <= limits.max_pixels:
+                image.draft(image.mode, smaller)
+                return True
+    raise PictureError("too_large", f"{width}x{height} px, at most {limits.max_pixels} pixels")
+
+
+def _on_white(image: Image.Image) -> NDArray[np.uint8]:
+    """Any mode as `(H, W, 3) uint8 RGB`, transparent parts on white, 16-bit values scaled and not clipped."""
+    if image.mode.startswith("I"):
+        deep = np.asarray(image)
+        grey = np.clip(deep // 257, 0, 255).astype(np.uint8)
+        if "transparency" in image.info:
+            grey[deep == image.info["transparency"]] = 255
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.mode == "F":
+        raise PictureError("unsupported", "a picture of floating-point samples has no agreed white")
+    if image.has_transparency_data:
+        shown = Image.new("RGBA", image.size, "white")
+        shown.alpha_composite(image.convert("RGBA"))
+        image = shown
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)

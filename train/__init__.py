@@ -1,0 +1,1 @@
+"""Makes model versions and decides whether one may serve."""
