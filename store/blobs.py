@@ -32,9 +32,7 @@ class Blobs:
         self.fs: Any
         self.root: str
         self.fs, self.root = fsspec.url_to_fs(url)
-        self._local = "file" in (
-            self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,)
-        )
+        self._local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
 
     def put(self, data: bytes) -> str:
         """Store the bytes unless they are there already; their id. Durable when it returns."""

@@ -52,9 +52,7 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> in
     """
     incoming = sa.table("incoming", *(sa.column(column.name, column.type) for column in table.columns))
     key = table.info["key"]
-    place = sa.func.row_number().over(
-        partition_by=[incoming.c[name] for name in key], order_by=sa.column("place_")
-    )
+    place = sa.func.row_number().over(partition_by=[incoming.c[name] for name in key], order_by=sa.column("place_"))
     first = sa.select(*incoming.c, place.label("nth_")).select_from(incoming).subquery("first_")
     known = sa.and_(*(table.c[name].is_not_distinct_from(first.c[name]) for name in key))
     fresh = sa.select(*(first.c[column.name] for column in table.columns)).where(

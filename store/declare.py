@@ -43,9 +43,7 @@ def _known(catalog: sa.Connection) -> dict[str, Any]:
         return {
             "policy": catalog.execute(sa.text("SELECT policy_version FROM policy")).scalar(),
             "models": set(catalog.execute(sa.select(models.c.version)).scalars()),
-            "masks": set(
-                map(tuple, catalog.execute(sa.select(flag_masks.c.version, flag_masks.c.policy_version)))
-            ),
+            "masks": set(map(tuple, catalog.execute(sa.select(flag_masks.c.version, flag_masks.c.policy_version)))),
             "promoted_at": catalog.execute(sa.text("SELECT promoted_at FROM champion")).scalar(),
         }
     finally:

@@ -84,9 +84,7 @@ def _only_one(lock: Path, wait_s: float) -> Iterator[None]:
                 break
             except OSError:
                 if time.monotonic() > deadline:
-                    raise CatalogBusy(
-                        f"another fold has held {lock} for {wait_s:g} s; try again later"
-                    ) from None
+                    raise CatalogBusy(f"another fold has held {lock} for {wait_s:g} s; try again later") from None
                 time.sleep(0.05)
         yield
 

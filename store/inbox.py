@@ -106,9 +106,7 @@ def as_arrow(kind: str, rows: Sequence[dict[str, Any]] | pa.Table) -> pa.Table:
     if kind not in KINDS:
         raise RecordError(f"unknown kind of record {kind!r}; known: {', '.join(KINDS)}")
     schema = arrow_schema(KINDS[kind])
-    names = (
-        rows.column_names if isinstance(rows, pa.Table) else sorted({name for row in rows for name in row})
-    )
+    names = rows.column_names if isinstance(rows, pa.Table) else sorted({name for row in rows for name in row})
     unknown = [name for name in names if name not in schema.names]
     if unknown:
         raise RecordError(f"{kind} has no column {unknown[0]!r}; it has: {', '.join(schema.names)}")
@@ -120,9 +118,7 @@ def as_arrow(kind: str, rows: Sequence[dict[str, Any]] | pa.Table) -> pa.Table:
                 for field in schema
             ]
             table = pa.table(arrays, schema=schema)
-            table.validate(
-                full=True
-            )  # Parquet's texts come unchecked, and DuckDB refuses a whole batch for one
+            table.validate(full=True)  # Parquet's texts come unchecked, and DuckDB refuses a whole batch for one
             return table
         return pa.Table.from_pylist([_utc(row) for row in rows], schema=schema)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

@@ -125,8 +125,6 @@ def one_line(error: ValidationError) -> str:
     """The first complaint of a validation, with the place and what was received."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "file"
-    received = (
-        "" if first["type"] in ("missing", "value_error") else f". Received: {str(first['input'])[:80]!r}"
-    )
+    received = "" if first["type"] in ("missing", "value_error") else f". Received: {str(first['input'])[:80]!r}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{where}: {first['msg']}{received}{more}"

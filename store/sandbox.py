@@ -117,9 +117,7 @@ class Sandbox(Generic[Item, Result]):
 
     def _start(self) -> _Worker[Item]:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_serve, args=(theirs, self.make, self.limits.memory_bytes), daemon=True
-        )
+        process = self._context.Process(target=_serve, args=(theirs, self.make, self.limits.memory_bytes), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, ours, time.monotonic() + self.limits.start_s)

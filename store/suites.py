@@ -28,9 +28,7 @@ def add_to_suite(
         raise SuiteError(f"a suite is named in lower case, digits, - and _. Received: {suite!r}")
     flagged = policy.is_flagged(label)
     if label not in policy.classes:
-        raise SuiteError(
-            f"a suite's label is a class of the policy: {', '.join(policy.classes)}. Received: {label!r}"
-        )
+        raise SuiteError(f"a suite's label is a class of the policy: {', '.join(policy.classes)}. Received: {label!r}")
     role = role or ("positives" if flagged else "ordinary")
     if role not in ROLES:
         raise SuiteError(f"unknown role {role!r} of a suite; known: {', '.join(ROLES)}")

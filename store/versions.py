@@ -97,9 +97,7 @@ def point_to(home: Home, new: Champion, expected: str | None) -> Champion:
         present = read_champion(home)
         found = present.version if present else None
         if found != expected:
-            raise ModelError(
-                f"wanted champion {expected} to be replaced, found {found}; judge against that one"
-            )
+            raise ModelError(f"wanted champion {expected} to be replaced, found {found}; judge against that one")
         before = present.model_copy(update={"previous": None}) if present else None
         return _write(home, new.model_copy(update={"previous": before}))
 

@@ -7,6 +7,7 @@ picture exists for it: sentinels show collapse and are no evidence of recall. No
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from train.head import Floats, Head
 LEVELS = (0.55, 0.75, 0.95)
 _STEP = 0.02  # share of the embedding's own length per step; chosen by eye
 _STEPS = 2_000
+_LEAST_NATS = 0.02  # of log-odds, so that the last step arrives; chosen by eye
 
 
 @dataclass(frozen=True)
@@ -56,19 +58,28 @@ def make_sentinels(head: Head, mask: Floats, pictures: list[str], embeddings: Fl
 def _push(
     head: Head, mask: Floats, start: NDArray[np.float64], level: float, floor: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Gradient steps on log(flagged / not flagged) until each vector's flag score reaches `level`, and no further."""
+    """Gradient steps on log(flagged / not flagged) until each vector's flag score reaches `level`, and hardly further."""
     vectors = start.copy()
-    above_at_start = head.flag_scores(vectors.astype(np.float32), mask) >= level
-    length = np.linalg.norm(start, axis=1, keepdims=True) + 1e-9
+    scores = head.flag_scores(vectors.astype(np.float32), mask)
+    above_at_start = scores >= level
+    longest = _STEP * (np.linalg.norm(start, axis=1, keepdims=True) + 1e-9)
     for _ in range(_STEPS):
-        below = head.flag_scores(vectors.astype(np.float32), mask) < level
+        below = scores < level
         if not below.any():
             break
         gradient = _gradient(head, mask, vectors[below])
-        step = gradient / (np.linalg.norm(gradient, axis=1, keepdims=True) + 1e-12) * length[below] * _STEP
+        steepness = np.linalg.norm(gradient, axis=1, keepdims=True) + 1e-12
+        # Near the level no step is longer than what is left of the way, as the gradient sees it.
+        left = np.maximum(_log_odds(level) - _log_odds(scores[below, None]), _LEAST_NATS)
+        step = gradient / steepness * np.minimum(longest[below], left / steepness)
         vectors[below] = np.maximum(vectors[below] + step, floor)
-    reached = head.flag_scores(vectors.astype(np.float32), mask) >= level
-    return vectors, reached & ~above_at_start
+        scores = head.flag_scores(vectors.astype(np.float32), mask)
+    return vectors, (scores >= level) & ~above_at_start
+
+
+def _log_odds(p: float | Floats) -> Any:
+    inside = np.clip(p, 1e-9, 1 - 1e-9)
+    return np.log(inside / (1 - inside))
 
 
 def _gradient(head: Head, mask: Floats, vectors: NDArray[np.float64]) -> NDArray[np.float64]:

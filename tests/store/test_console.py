@@ -158,7 +158,7 @@ def test_a_long_answer_is_not_computed_beyond_its_limit(filled: Home) -> None:
 
 
 def test_questions_at_the_same_time_and_beside_an_open_snapshot(filled: Home) -> None:
-    """DuckDB shares one instance per path in a process: the second question once met the first one's locked settings."""
+    """DuckDB shares one instance per path in a process: the second question once met the first one's locks."""
     answers: list[Answer] = []
     with Snapshot(filled) as snapshot:
         query = "SELECT count(*) FROM pictures, range(100000)"

@@ -68,9 +68,7 @@ def test_hard_values_cover_every_type_of_the_schema() -> None:
 
 
 @pytest.mark.parametrize("kind", HARD, ids=lambda kind: kind.__name__)
-def test_values_come_back_by_parameters(
-    connection: sa.Connection, kind: type[sa.types.TypeEngine[Any]]
-) -> None:
+def test_values_come_back_by_parameters(connection: sa.Connection, kind: type[sa.types.TypeEngine[Any]]) -> None:
     table, values = one_column(kind), [None, *HARD[kind]]
     table.create(connection)
     connection.execute(sa.insert(table), [{"place": i, "value": value} for i, value in enumerate(values)])
@@ -138,9 +136,7 @@ def test_upsert_on_a_table_with_a_key(connection: sa.Connection) -> None:
     )
     table.create(connection)
     statement = upsert(table)
-    replace = statement.on_conflict_do_update(
-        index_elements=[table.c.key], set_={"value": statement.excluded.value}
-    )
+    replace = statement.on_conflict_do_update(index_elements=[table.c.key], set_={"value": statement.excluded.value})
     for value in (1, 2):
         connection.execute(replace, [{"key": "a", "value": value}, {"key": f"b{value}", "value": value}])
     connection.execute(upsert(table).on_conflict_do_nothing(), {"key": "a", "value": 99})

@@ -1,4 +1,4 @@
-"""The inbox: what comes back out of a file is what was put in, and what does not fit is refused before it is written."""
+"""The inbox: what comes out of a file is what was put in, and what does not fit is refused before it is written."""
 
 from __future__ import annotations
 
@@ -118,9 +118,7 @@ def test_no_rows_make_no_file(inbox: Inbox) -> None:
         ("pictures", pa.table({"photo": ["p"]}), "pictures has no column 'photo'"),
     ],
 )
-def test_what_does_not_fit_is_refused_and_leaves_nothing(
-    inbox: Inbox, kind: str, rows: Any, words: str
-) -> None:
+def test_what_does_not_fit_is_refused_and_leaves_nothing(inbox: Inbox, kind: str, rows: Any, words: str) -> None:
     with pytest.raises(RecordError) as caught:
         inbox.append(kind, rows)
     assert words in str(caught.value)
@@ -142,7 +140,7 @@ def test_a_full_inbox_pauses_and_then_gives_up_in_one_line(tmp_path: Path, limit
         inbox.append("pictures", [{"picture": "p", "source": "x" * 60}])
     before = inbox.files()
     started = time.monotonic()
-    with pytest.raises(InboxFull, match="nobody folded it for 0.5 s; run `blindspot fold`"):
+    with pytest.raises(InboxFull, match=r"nobody folded it for 0\.5 s; run `blindspot fold`"):
         inbox.append("pictures", [{"picture": "q"}], on_pause=said.append)
     assert 0.5 <= time.monotonic() - started < 3
     assert len(said) == 1

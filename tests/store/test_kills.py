@@ -133,11 +133,11 @@ def check(home: Home, rounds: int) -> None:
     assert home.inbox().files() == []
 
 
-def test_a_few_kills_lose_nothing_and_double_nothing(home: Home) -> None:
-    check(home, 4)
+def test_a_few_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    check(Home(tmp_path), 4)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
-def test_a_hundred_kills_lose_nothing_and_double_nothing(home: Home) -> None:
-    check(home, 100)
+def test_a_hundred_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    check(Home(tmp_path), 100)

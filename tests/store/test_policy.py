@@ -33,7 +33,7 @@ def test_the_version_follows_the_content_and_not_its_spelling(small_policy: str)
     assert version.startswith("shoes-")
     assert len(version) == len("shoes-") + 8
     assert policy_of("# a comment\n" + small_policy).version == version
-    spelt_out = small_policy + '\n[targets]\nfalse_positive_rate = 0.01\n'
+    spelt_out = small_policy + "\n[targets]\nfalse_positive_rate = 0.01\n"
     assert policy_of(spelt_out).version == version, "a default that is written down changes nothing"
     for change in (
         small_policy.replace("fills", "covers"),

@@ -13,7 +13,7 @@ import pytest
 from sandbox_work import answer, make, make_nothing, make_slowly
 
 from store.errors import SandboxError
-from store.sandbox import Failure, Sandbox, SandboxLimits
+from store.sandbox import Sandbox, SandboxLimits
 
 LIMITS = SandboxLimits(time_s=1.0, memory_bytes=200_000_000, start_s=60.0)
 

@@ -1,0 +1,109 @@
+"""The catalog file and the snapshot: who may open which, what readers see, and what they are told when they cannot."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+import sqlalchemy as sa
+from samples import picture, select
+
+from store import catalog
+from store.catalog import Snapshot
+from store.errors import CatalogBusy, CatalogError
+from store.fold import fold
+from store.home import Home
+
+
+def test_a_reader_keeps_the_snapshot_that_it_opened_and_the_next_one_sees_the_new(home: Home) -> None:
+    home.inbox().append("pictures", [picture("p1")])
+    fold(home)
+    with Snapshot(home) as old:
+        home.inbox().append("pictures", [picture("p2")])
+        fold(home)
+        with Snapshot(home) as new:
+            assert new.value("SELECT count(*) FROM pictures") == 2
+        assert old.value("SELECT count(*) FROM pictures") == 1
+        assert old.table("SELECT picture FROM pictures")["picture"].to_pylist() == ["p1"]
+        assert old.rows("SELECT picture FROM pictures WHERE picture = :p", p="p1") == [{"picture": "p1"}]
+
+
+def test_the_snapshot_appears_whole_or_not_at_all(home: Home) -> None:
+    """A reader that opens as often as it can while folds publish never meets a part of a file."""
+    fold(home)
+    code = (
+        "import sys; from pathlib import Path; from store.home import Home; from store.catalog import Snapshot\n"
+        "home, seen = Home(Path(sys.argv[1])), 0\n"
+        "print('ready', flush=True)\n"
+        "while seen < 3:\n"
+        "    with Snapshot(home) as snapshot:\n"
+        "        now = snapshot.value('SELECT count(*) FROM pictures')\n"
+        "    assert now >= seen, (now, seen)\n"
+        "    seen = now\n"
+    )
+    command = [sys.executable, "-c", code, str(home.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "ready\n"
+        for n in range(3):
+            home.inbox().append("pictures", [picture(str(n))])
+            fold(home)
+        _, errors = reader.communicate(timeout=30)
+    assert (reader.returncode, errors) == (0, "")
+
+
+def test_no_snapshot_and_a_spoilt_snapshot_are_one_line_and_the_fold_mends_the_latter(home: Home) -> None:
+    with pytest.raises(CatalogError, match="run `blindspot fold` first"):
+        Snapshot(home)
+    fold(home)
+    home.snapshot.write_bytes(b"not a database" * 100)
+    with pytest.raises(CatalogError, match="cannot be used"):
+        Snapshot(home)
+    home.inbox().append("pictures", [picture("p")])
+    fold(home)
+    assert select(home, "SELECT picture FROM pictures") == [("p",)]
+
+
+def test_a_failed_question_leaves_the_snapshot_usable(home: Home) -> None:
+    fold(home)
+    with Snapshot(home) as snapshot:
+        with pytest.raises(sa.exc.DBAPIError):
+            snapshot.table("SELECT nothing FROM pictures")
+        assert snapshot.rows("SELECT count(*) AS n FROM pictures") == [{"n": 0}]
+
+
+def test_changed_views_are_made_anew(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    fold(home)
+    monkeypatch.setitem(catalog.VIEWS, "policy", "SELECT 'changed' AS policy_version, '{}' AS body, now() AS since_at")
+    monkeypatch.setattr(catalog, "VIEWS_VERSION", "another")
+    fold(home)
+    assert select(home, "SELECT policy_version FROM policy") == [("changed",)]
+
+
+def test_a_file_that_is_no_catalog_is_one_line(home: Home) -> None:
+    home.catalog.write_bytes(b"not a database" * 100)
+    with pytest.raises(CatalogError, match="cannot be used") as caught:
+        fold(home)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_catalog_held_by_another_process_is_one_line(home: Home) -> None:
+    fold(home)
+    code = "import duckdb, sys; held = duckdb.connect(sys.argv[1])\nprint('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(home.catalog)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        home.inbox().append("pictures", [picture("p")])
+        started = time.monotonic()
+        with pytest.raises(CatalogBusy) as caught:
+            fold(home)
+        assert time.monotonic() - started < 3, "refused at once, not after a wait"
+        assert "is held by another process" in str(caught.value)
+        assert "\n" not in str(caught.value)
+        with Snapshot(home) as snapshot:  # readers do not care
+            assert snapshot.value("SELECT count(*) FROM pictures") == 0
+        holder.communicate("")
+    assert fold(home).rows == 1
