@@ -104,7 +104,7 @@ def _pictures(home: Home, repair: bool) -> tuple[bool, str]:
         {"picture": p, "size_bytes": len(blobs.get(p)), "source": "repaired", "first_seen_at": now} for p in sorted(waiting)
     ]
     inbox.append("pictures", found)
-    lost = [{"picture": p, "stage": "decode", "reason": "missing", "job": "doctor", "at": now} for p in sorted(gone)]
+    lost = [{"picture": p, "stage": "decode", "reason": "missing", "job": "doctor", "refused_at": now} for p in sorted(gone)]
     inbox.append("refusals", lost)
     fold(home)
     return True, f"repaired: {len(waiting)} rows added, {len(gone)} rows marked as missing"

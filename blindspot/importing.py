@@ -118,6 +118,6 @@ def _refuse(home: Home, entry: str, error: PictureError) -> None:
         "reason": error.reason,
         "detail": error.detail[:500],
         "job": "import",
-        "at": dt.datetime.now(dt.UTC),
+        "refused_at": dt.datetime.now(dt.UTC),
     }
     home.inbox().append("refusals", [row])

@@ -140,7 +140,7 @@ class Collector:
         """Record that `url` gave no picture and why."""
         url = clean(url, limit=MAX_URL_CHARS)
         row = {"url": url, "stage": "fetch", "reason": reason, "detail": detail or None, "job": self.job}
-        self._batch.rows["refusals"].append(row | {"at": dt.datetime.now(dt.UTC)})
+        self._batch.rows["refusals"].append(row | {"refused_at": dt.datetime.now(dt.UTC)})
         self.refusals += 1
         if not self.first_refusal:
             self.first_refusal = clean(f"{url}: {reason}" + (f" ({detail})" if detail else ""))

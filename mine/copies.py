@@ -19,7 +19,8 @@ SPLIT_BITS = 8
 # Mean difference of two 16x16 grey thumbnails, in grey levels. Chosen by eye on digits, tiles and re-encodes.
 SAME_THUMBNAIL = 8.0
 ALIKE_THUMBNAIL = 12.0
-_BLOCK = 512
+# Pairs looked at in one go: at 10 bytes each about 40 MB, however many pictures there are.
+_PAIRS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ def near_pairs(
     lefts, rights, bits = [], [], []
     old_flat = old.energy < LOW_ENERGY
     new_mean, old_mean = new.thumbnails.mean(axis=1), old.thumbnails.mean(axis=1)
-    for start in range(0, len(new.ids), _BLOCK):
-        block = slice(start, start + _BLOCK)
+    rows = max(1, _PAIRS // max(1, len(old.ids)))
+    for start in range(0, len(new.ids), rows):
+        block = slice(start, start + rows)
         # Among themselves each pair counts once, the earlier picture on the left.
         first = start if new is old else 0
         distance = np.bitwise_count(new.phash[block, None] ^ old.phash[None, first:])

@@ -7,7 +7,7 @@ worker keeps one interpreter per version; decoding and inference overlap because
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Examine:
     pictures_url: str
     models: Path
     versions: tuple[str, ...]
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
     def __call__(self) -> Callable[[Task], Look]:
         blobs = Blobs(self.pictures_url)

@@ -41,13 +41,14 @@ class Lane:
     detectors: tuple[str, ...] = ()
 
 
+AUDIT = "audit"
 # False positives first: every flag goes to a person anyway, and a point of false positives is a flood (the seed).
 LANES: tuple[Lane, ...] = (
     Lane("flagged", 0.60),
     Lane("near_threshold", 0.12, ("near_threshold",)),
     Lane("disagreement", 0.08, ("disagreement",)),
     Lane("looks", 0.10, ("odd_size", "line_art")),
-    Lane("audit", 0.10),
+    Lane(AUDIT, 0.10),
 )
 
 
@@ -71,7 +72,7 @@ def make_queue(home: Home, champion: str, policy_version: str, size: int) -> int
             if row["picture"] in waiting:
                 found[row["detector"]][row["picture"]] = (row["score"], row["reason"])
     name, now = uuid.uuid4().hex, dt.datetime.now(dt.UTC)
-    lanes = {lane: rank_lane(propose(lane, waiting, found, name)) for lane in LANES}
+    lanes = {lane: rank_lane(propose(lane, waiting, found, name), lane.name != AUDIT) for lane in LANES}
     rows = [
         {
             "queue": name,
@@ -84,7 +85,7 @@ def make_queue(home: Home, champion: str, policy_version: str, size: int) -> int
             "policy_version": policy_version,
             "queued_at": now,
         }
-        for rank, (lane, candidate) in enumerate(interleave(lanes, size), start=1)
+        for rank, (lane, candidate) in enumerate(interleave(reserve_audit(lanes, size), size), start=1)
     ]
     home.inbox().append("queue_entries", rows)
     return len(rows)
@@ -97,7 +98,7 @@ def propose(
     for picture, row in waiting.items():
         star, source = str(row["star"]), str(row["source"])
         score, threshold = float(str(row["flag_score"])), float(str(row["threshold"]))
-        if lane.name == "audit":
+        if lane.name == AUDIT:
             draw = int(hashlib.sha256(f"{seed}{star}".encode()).hexdigest()[:12], 16) / 16**12
             yield Candidate(picture, star, source, draw, "random audit: rates are estimated from this lane alone")
         elif lane.name == "flagged" and row["flagged"]:
@@ -110,17 +111,45 @@ def propose(
                 yield Candidate(picture, star, source, value, f"{key}: {reason}")
 
 
-def rank_lane(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Highest value first, one per copies group, sources taking turns so that no single host fills the lane."""
+def rank_lane(candidates: Iterable[Candidate], by_source: bool = True) -> list[Candidate]:
+    """Highest value first, one per copies group.
+
+    `by_source`: sources take turns, so that no single host fills the lane. A fair draw must not: it would show small
+    sources too often.
+    """
     best: dict[str, Candidate] = {}
     for candidate in sorted(candidates, key=lambda c: (-c.value, c.picture)):
         best.setdefault(candidate.star, candidate)
+    if not by_source:
+        return list(best.values())
     turn: Counter[str] = Counter()
     placed: list[tuple[int, float, str, Candidate]] = []
     for candidate in best.values():
         turn[candidate.source] += 1
         placed.append((turn[candidate.source], -candidate.value, candidate.picture, candidate))
     return [candidate for *_, candidate in sorted(placed, key=lambda p: p[:3])]
+
+
+def reserve_audit(lanes: dict[Lane, list[Candidate]], size: int) -> dict[Lane, list[Candidate]]:
+    """The same lanes, the audit cut to the first of its draw, and the others without those groups.
+
+    If other lanes could take what is drawn, the flagged would be missing from the audit, and every rate estimated from
+    it would be too low. The audit gets its share of `size`, and more only where the others cannot fill the queue.
+    """
+    audit = next(lane for lane in lanes if lane.name == AUDIT)
+    others = {c.star for lane, candidates in lanes.items() if lane is not audit for c in candidates}
+    drawn: list[Candidate] = []
+    filled = len(others)
+    for candidate in lanes[audit]:
+        if len(drawn) >= audit.share * size and filled >= size:
+            break
+        drawn.append(candidate)
+        filled += candidate.star not in others
+    taken = {candidate.star for candidate in drawn}
+    return {
+        lane: drawn if lane is audit else [c for c in candidates if c.star not in taken]
+        for lane, candidates in lanes.items()
+    }
 
 
 def interleave(lanes: dict[Lane, list[Candidate]], size: int) -> Iterator[tuple[Lane, Candidate]]:

@@ -49,7 +49,6 @@ def measure(picture: Decoded) -> dict[str, Any]:
 
 def thumbnail(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     """`(H, W, 3) uint8` as `(64, 64, 3) float64 0–255`, each pixel the mean of its area (repeated when enlarged)."""
-    # Pillow reads far fewer pixels when a huge picture is first brought near the size; the mean stays the mean.
     image = Image.fromarray(rgb)
     return np.asarray(image.resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX), dtype=np.float64)
 

@@ -15,12 +15,13 @@ from mine.families import assign_families
 from mine.lanes import make_queue
 from mine.scan import scan
 from mine.stars import join_copies
+from store.cards import Card
 from store.catalog import Snapshot
-from store.errors import BlindspotError
+from store.errors import CardError
 from store.fold import fold
 from store.home import Home
-from store.policy import read_policy
-from store.versions import require_champion, versions
+from store.policy import Policy, read_policy
+from store.versions import find_version, require_champion, versions
 
 
 @dataclass
@@ -43,20 +44,14 @@ def mine(
 ) -> Mined:
     """Bring everything that mining knows up to date for the champion, second opinions beside it.
 
-    Versions whose cards do not fit the policy in force are left out and said. Raises ModelError without a champion.
+    Second opinions whose cards do not fit the policy in force are left out and said. Raises ModelError without a
+    champion, CardError for one that does not fit.
     """
     policy, champion = read_policy(home.policy), require_champion(home).version
-    fitting = []
-    for card in versions(home):
-        try:
-            policy.flag_mask(card)
-            fitting.append(card)
-        except BlindspotError as error:
-            say(str(error))
-    second = [card for card in fitting if card.version != champion and card.parent is None]
-    first = [card for card in fitting if card.version == champion]
+    first = find_version(home, champion)
+    policy.flag_mask(first)
     fold(home)
-    scanned = scan(home, first + second, progress)
+    scanned = scan(home, [first, *_second_opinions(home, policy, champion, say)], progress)
     fold(home)
     done = Mined(scanned.looked_at, scanned.refused)
     done.copies = join_copies(home)
@@ -66,6 +61,20 @@ def mine(
     fold(home)
     done.queued = make_queue(home, champion, policy.version, queue_size)
     return done
+
+
+def _second_opinions(home: Home, policy: Policy, champion: str, say: Callable[[str], None]) -> list[Card]:
+    """The adopted versions beside the champion; candidates made here answer too much like their parents."""
+    fitting = []
+    for card in versions(home):
+        if card.version == champion or card.parent is not None:
+            continue
+        try:
+            policy.flag_mask(card)
+            fitting.append(card)
+        except CardError as error:
+            say(str(error))
+    return fitting
 
 
 def detect(

@@ -19,13 +19,17 @@ from mine.hashes import HASH_VERSION
 from store.cards import Card
 from store.catalog import Snapshot
 from store.embeddings import append_embeddings
+from store.fold import fold
 from store.home import Home
 from store.sandbox import Failure, Sandbox, SandboxLimits
 
 BATCH = 1_000
+# A long scan folds what it and others have written, else its own inbox would stop it.
+FOLD_FILES = 200
 VIEW = "as_shown"
 
 # Second opinions feed the queue, which never holds a suite's picture: those are scored by the first version alone.
+# What cannot be decoded is not tried again; what one version cannot score (`detail` names it) others still can.
 MISSING = """
     WITH asked AS (SELECT unnest(CAST(:versions AS VARCHAR[])) AS version),
     lacking AS (
@@ -33,12 +37,13 @@ MISSING = """
         FROM pictures p JOIN asked a
           ON a.version = :first OR p.picture NOT IN (SELECT picture FROM suite_pictures)
         ANTI JOIN raw_scores s ON s.picture = p.picture AND s.version = a.version AND s.view = 'as_shown'
+        ANTI JOIN refusals r ON r.picture = p.picture AND r.stage = 'score' AND r.detail = a.version
         GROUP BY p.picture)
     SELECT p.picture, h.picture IS NOT NULL AS measured, coalesce(l.versions, []) AS versions
     FROM pictures p
     LEFT JOIN lacking l ON l.picture = p.picture
     LEFT JOIN hashes h ON h.picture = p.picture AND h.hash_version = :hash_version
-    ANTI JOIN refusals r ON r.picture = p.picture AND r.stage IN ('decode', 'score')
+    ANTI JOIN refusals r ON r.picture = p.picture AND r.stage = 'decode'
     WHERE l.picture IS NOT NULL OR h.picture IS NULL
     ORDER BY p.picture"""
 
@@ -89,6 +94,8 @@ def scan(
             if batch.size >= BATCH:
                 _flush(home, batch)
                 batch = _Batch()
+                if len(home.inbox().files()) >= FOLD_FILES:
+                    fold(home)
     _flush(home, batch)
     return done
 
@@ -109,7 +116,7 @@ def _collect(batch: _Batch, task: Task, look: Look, bases: dict[str, str]) -> No
         batch.rows["raw_scores"].append(row | {"probabilities": probabilities.tolist()})
         batch.embeddings[bases[version]].append((task.picture, look.embeddings[version]))
     for stage, reason, detail in look.refusals:
-        refusal = {"picture": task.picture, "stage": stage, "reason": reason, "detail": detail, "at": now}
+        refusal = {"picture": task.picture, "stage": stage, "reason": reason, "detail": detail, "refused_at": now}
         batch.rows["refusals"].append(refusal)
 
 

@@ -32,9 +32,7 @@ def join_copies(home: Home) -> int:
     with Snapshot(home) as snapshot:
         new, old = read_hashes(snapshot, NEW), read_hashes(snapshot, REPRESENTATIVES)
     stars = join_stars(new, old)
-    rows = [
-        {"picture": p, "representative": r, "distance_bits": d, "hash_version": HASH_VERSION} for p, r, d in stars
-    ]
+    rows = [{"picture": p, "representative": r, "distance_bits": d, "hash_version": HASH_VERSION} for p, r, d in stars]
     home.inbox().append("copies", rows)
     return len(rows)
 

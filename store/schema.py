@@ -46,8 +46,8 @@ refusals = _table(
     "refusals",
     "one row per picture or URL that could not be used, with a reason code; never silence",
     Column("picture", Text), Column("url", Text), Column("stage", Text), Column("reason", Text),
-    Column("detail", Text), Column("job", Text), Column("at", DateTime),
-    key=("picture", "url", "stage", "reason", "job", "at"),
+    Column("detail", Text), Column("job", Text), Column("refused_at", DateTime),
+    key=("picture", "url", "stage", "reason", "job", "refused_at"),
 )  # fmt: skip
 
 # ---- what it looks like --------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from store.cards import Card
 from store.embeddings import read_embeddings
-from store.errors import ModelError
+from store.errors import ModelError, TooFewSamples
 from store.home import Home
 from store.policy import Policy
 from train.head import Floats, Head
@@ -31,7 +31,10 @@ class Arrays:
 
 
 def load_arrays(home: Home, mix: Mix, card: Card, head: Head, policy: Policy) -> dict[str, Arrays]:
-    """The splits `train` and `validation` of a mix. Raises ModelError when a picture has no embedding."""
+    """The splits `train` and `validation` of a mix.
+
+    Raises ModelError when a picture has no embedding, TooFewSamples when a split has nothing but sentinels.
+    """
     pictures, vectors = read_embeddings(home, card.base)
     place = {picture: index for index, picture in enumerate(pictures)}
     lacking = [sample.picture for sample in mix.samples if sample.picture not in place]
@@ -41,6 +44,8 @@ def load_arrays(home: Home, mix: Mix, card: Card, head: Head, policy: Policy) ->
     splits = {}
     for split in ("train", "validation"):
         chosen = [s for s in mix.samples if s.split == split and s.kind != "sentinel"]
+        if not chosen:
+            raise TooFewSamples(f"mix {mix.name}: nothing for its {split} split, all pictures are alike; review others")
         features = vectors[[place[s.picture] for s in chosen]]
         old = head.probabilities(features)
         targets = np.stack(

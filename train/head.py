@@ -1,4 +1,4 @@
-"""The head of a version: the dense layer on its embedding. Small enough for NumPy, so evaluation needs no TensorFlow."""
+"""The head of a version: the dense layer on its embedding, small enough for NumPy: evaluation needs no TensorFlow."""
 
 from __future__ import annotations
 

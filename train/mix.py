@@ -20,14 +20,16 @@ from store.catalog import Snapshot
 from store.errors import TooFewSamples
 from store.home import Home
 
-# One reviewed picture per copies group; a suite's picture and whatever chains to it within 8 bits stays out.
+# One reviewed picture per copies group, with the group's label; a suite's picture and whatever chains to it within 8
+# bits stays out. Without an ordinary suite the audit lane sets and checks rates, so nothing is learned from it.
 REVIEWED = """
-    SELECT v.picture, max_by(v.class, v.decided_at) AS class, max_by(v.flagged, v.decided_at) AS flagged,
-           any_value(p.source) AS source, any_value(coalesce(c.representative, v.picture)) AS star,
-           any_value(s.flagged) AS judged
+    SELECT v.picture, any_value(l.class) AS class, any_value(p.source) AS source,
+           any_value(coalesce(c.representative, v.picture)) AS star
     FROM verdicts v JOIN policy USING (policy_version) JOIN pool p ON p.picture = v.picture
+    JOIN labels l ON l.picture = v.picture
     JOIN scores s ON s.picture = v.picture AND s.version = :champion AND s.view = 'as_shown'
     LEFT JOIN copies c ON c.picture = v.picture
+    WHERE v.lane IS DISTINCT FROM 'audit' OR EXISTS (SELECT 1 FROM suite_pictures WHERE role = 'ordinary')
     GROUP BY v.picture ORDER BY v.picture"""
 UNREVIEWED = """
     SELECT p.picture, p.source, coalesce(c.representative, p.picture) AS star
@@ -94,10 +96,10 @@ def make_mix(home: Home, champion: str, policy_version: str, settings: MixSettin
     settings = settings or MixSettings()
     with Snapshot(home) as snapshot:
         hashed = read_hashes(snapshot)
-        reviewed = _one_per_star(snapshot.rows(REVIEWED, champion=champion))
-        unreviewed = _one_per_star(snapshot.rows(UNREVIEWED, champion=champion))
+        groups = split_groups(hashed)
+        reviewed = _one_per_star(snapshot.rows(REVIEWED, champion=champion), groups)
+        unreviewed = _one_per_star(snapshot.rows(UNREVIEWED, champion=champion), groups)
         suites = {row["picture"] for row in snapshot.rows(SUITES)}
-    groups = split_groups(hashed)
     sealed = {groups[picture] for picture in suites if picture in groups}
     free = [row for row in reviewed if groups[row["picture"]] not in sealed]
     if len(free) < settings.least_verdicts:
@@ -108,9 +110,10 @@ def make_mix(home: Home, champion: str, policy_version: str, settings: MixSettin
     held = [row for row in unreviewed if groups[row["picture"]] not in sealed]
     samples = [_sample("verdict", row, groups, settings) for row in free]
     samples += [_sample("hold", row, groups, settings) for row in held[: settings.hold]]
-    # Sentinels for replay start from pictures after those held; the gate's own start from suite pictures.
-    start = held[settings.hold : settings.hold + settings.sentinels] or held[: settings.sentinels]
-    samples += [_sample("sentinel", row, groups, settings) for row in start[: settings.sentinels]]
+    # Sentinels for replay start from pictures after those held, or from the last of these where too few are left; the
+    # gate's own start from suite pictures.
+    after = max(0, min(settings.hold, len(held) - settings.sentinels))
+    samples += [_sample("sentinel", row, groups, settings) for row in held[after : after + settings.sentinels]]
     used = tuple(sample for sample in samples if sample.split != "left_out")
     return Mix(champion, policy_version, settings, used, len(reviewed) - len(free))
 
@@ -138,10 +141,12 @@ def _row(mix: str, sample: Sample) -> dict[str, Any]:
     return {"mix": mix, "class": fields.pop("label"), **fields}
 
 
-def _one_per_star(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _one_per_star(rows: Iterable[dict[str, Any]], groups: dict[str, str]) -> list[dict[str, Any]]:
+    """The first row of every copies group; a picture without a hash may be anything's copy, so it is left out."""
     first: dict[str, dict[str, Any]] = {}
     for row in rows:
-        first.setdefault(row["star"], row)
+        if row["picture"] in groups:
+            first.setdefault(row["star"], row)
     return list(first.values())
 
 

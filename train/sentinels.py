@@ -58,7 +58,7 @@ def make_sentinels(head: Head, mask: Floats, pictures: list[str], embeddings: Fl
 def _push(
     head: Head, mask: Floats, start: NDArray[np.float64], level: float, floor: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Gradient steps on log(flagged / not flagged) until each vector's flag score reaches `level`, and hardly further."""
+    """Gradient steps on log(flagged / not flagged) until each flag score reaches `level`, and hardly further."""
     vectors = start.copy()
     scores = head.flag_scores(vectors.astype(np.float32), mask)
     above_at_start = scores >= level

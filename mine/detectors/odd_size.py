@@ -1,4 +1,4 @@
-"""`odd_size`: pictures that are tiny, huge, or extreme strips. The seed met all three only after its first test in bulk."""
+"""`odd_size`: pictures that are tiny, huge, or extreme strips. The seed met all three first in its test in bulk."""
 
 from __future__ import annotations
 

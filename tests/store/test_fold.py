@@ -66,7 +66,7 @@ def test_of_equal_keys_the_first_stays_within_a_file_across_files_and_across_fol
 
 
 def test_null_is_a_key_like_any_other(home: Home) -> None:
-    refusal = {"picture": None, "url": None, "stage": "fetch", "reason": "timeout", "job": None, "at": NOW}
+    refusal = {"picture": None, "url": None, "stage": "fetch", "reason": "timeout", "job": None, "refused_at": NOW}
     for _ in range(3):
         home.inbox().append("refusals", [refusal, refusal, refusal | {"job": "j"}])
     assert fold(home).rows == 3, "two refusals and the policy"
