@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-# Typer carries its own copy of Click; its base error is exported nowhere else.
-from typer._click.exceptions import ClickException
+# Typer carries its own copy of Click; its base errors are exported nowhere else.
+from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError
 
 from blindspot.commands import home, looks, models, training, verdicts, work
 from store.errors import BlindspotError
@@ -23,6 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+# Set to anything, it gives the whole traceback of a defect of ours instead of one line.
+TRACEBACK = "BLINDSPOT_TRACEBACK"
+INTERRUPTED = 130
 
 
 @app.callback()
@@ -41,23 +45,47 @@ for module in (home, work, looks, verdicts, models, training):
 
 
 def main() -> None:
-    """Run the command; every failure that a user can mend is one line and an exit code."""
+    """Run the command; every failure is one line on standard error and an exit code."""
+    _open_standard_streams()
     # TensorFlow's start-up chatter would bury the one line that matters.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        code = code or 1
+    if code:
+        _forget_output()
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
     except BlindspotError as error:
-        code = _fail(str(error), error.exit_code)
+        return _fail(str(error), error.exit_code)
+    except NoArgsIsHelpError as error:
+        print(error.format_message())
+        return _fail(f"wanted a command, received none; `{error.ctx.command_path} --help` lists them", 2)
     except ClickException as error:
-        code = _fail(f"{error.format_message()} `blindspot --help` lists what there is.", 2)
+        context = error.ctx if isinstance(error, UsageError) else None
+        asked = context.command_path if context else "blindspot"
+        return _fail(f"{error.format_message().rstrip('.')}; `{asked} --help` lists what there is", 2)
     except (KeyboardInterrupt, typer.Abort):
-        code = _fail("interrupted; what was acknowledged is kept, run the command again to go on", 130)
+        return _fail("interrupted; what was acknowledged is kept, run the command again to go on", INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        return 1  # who read our output has gone, and knows why
     except OSError as error:
-        code = _fail(f"{error.strerror or error}: {error.filename or 'no file named'}; nothing acknowledged is lost", 1)
-    sys.exit(code if isinstance(code, int) else 0)
+        where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+        return _fail(f"{error.strerror or error}{where}; mend that and run again, nothing acknowledged is lost", 1)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        return _fail(f"a defect of blindspot: {_place(error)}; {TRACEBACK}=1 shows all of it", 1)
 
 
 def _fail(line: str, code: int) -> int:
@@ -65,3 +93,34 @@ def _fail(line: str, code: int) -> int:
 
     say("blindspot: " + " ".join(line.split()))
     return code
+
+
+def _place(error: Exception) -> str:
+    """What went wrong and in which line of ours, for a report."""
+    ours = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
+    where = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}: {error}"[:300] + where
+
+
+def _open_standard_streams() -> None:
+    """Give a closed standard stream a place to go: else the next file opened gets its number, and its output."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):
+            # A file name may hold bytes that are no text, and a terminal may lack letters: neither is worth a failure.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget_output() -> None:
+    """What could not be written must not be tried again at exit, where it would end in a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,14 +6,15 @@ Unknown names are refused, because a misspelt limit that is silently ignored is 
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from store.errors import HomeError, SettingsError
 from store.home import Home
-from store.inbox import InboxLimits
+from store.inbox import NO_LIMITS, InboxLimits
 from store.policy import one_line
 
 if TYPE_CHECKING:
@@ -28,14 +29,23 @@ contact = ""                # a URL or address that goes into the user agent, so
 delay_s = 1.0               # between two requests to one host
 
 # [jobs.example]            # `blindspot crawl example`
-# spider = "pages"          # or "url_list" with list_file
+# spider = "pages"          # or "url_list" with list_file, a path from this folder
 # urls = ["https://example.org/"]
-# every = "daily"           # for `blindspot schedule`
+# every = "daily"           # for `blindspot schedule`: hourly, daily, weekly or monthly
 
 [cycle]
 jobs = []                   # the crawl jobs of one turn; none: mine what is there
 every = "weekly"
 """
+
+
+Every = Literal["hourly", "daily", "weekly", "monthly"]
+# A job's name becomes the name of a unit of systemd.
+JobName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+# Strict: `true` is no number.
+Count = Annotated[int, Field(strict=True, gt=0)]
+CountOrZero = Annotated[int, Field(strict=True, ge=0)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -46,10 +56,10 @@ class CrawlSettings(_Part):
     """Defaults for every crawl job."""
 
     contact: str = ""
-    delay_s: float = Field(default=1.0, ge=0)
-    concurrency: int = Field(default=16, gt=0)
-    max_pages: int = Field(default=10_000, gt=0)
-    max_pictures: int = Field(default=1_000_000, gt=0)
+    delay_s: Seconds = 1.0
+    concurrency: Count = 16
+    max_pages: Count = 10_000
+    max_pictures: Count = 1_000_000
     allow_addresses: tuple[str, ...] = ()
 
 
@@ -61,24 +71,24 @@ class JobSettings(_Part):
     list_file: Path | None = None
     allow_hosts: tuple[str, ...] = ()
     same_site: bool = True
-    every: str = "daily"
+    every: Every = "daily"
     allow_addresses: tuple[str, ...] | None = None
-    delay_s: float | None = Field(default=None, ge=0)
-    concurrency: int | None = Field(default=None, gt=0)
-    max_pages: int | None = Field(default=None, gt=0)
-    max_pictures: int | None = Field(default=None, gt=0)
+    delay_s: Seconds | None = None
+    concurrency: Count | None = None
+    max_pages: Count | None = None
+    max_pictures: Count | None = None
 
 
 class InboxSettings(_Part):
     """When producers pause."""
 
-    max_files: int = Field(default=2_000, gt=0)
-    max_bytes: int = Field(default=2_000_000_000, gt=0)
-    patience_s: float = Field(default=120.0, ge=0)
+    max_files: Count = 2_000
+    max_bytes: Count = 2_000_000_000
+    patience_s: Seconds = 120.0
 
 
 class PictureSettings(_Part):
-    """Where the bytes lie: empty for the home's own folder, or an fsspec URL."""
+    """Where the bytes lie: empty for the home's own folder; a path from the home, or an fsspec URL."""
 
     url: str = ""
 
@@ -86,18 +96,18 @@ class PictureSettings(_Part):
 class QueueSettings(_Part):
     """How many entries a new queue has."""
 
-    size: int = Field(default=500, gt=0)
+    size: Count = 500
 
 
 class TrainSettings(_Part):
     """How a mix is put together; see `train.mix.MixSettings`."""
 
-    least_verdicts: int = Field(default=30, gt=0)
-    hold: int = Field(default=800, ge=0)
-    sentinels: int = Field(default=600, ge=0)
+    least_verdicts: Count = 30
+    hold: CountOrZero = 800
+    sentinels: CountOrZero = 600
     validation_share: float = Field(default=0.2, gt=0, lt=0.5)
     test_share: float = Field(default=0.1, ge=0, lt=0.5)
-    verdict_weight: float = Field(default=3.0, gt=0)
+    verdict_weight: float = Field(default=3.0, gt=0, allow_inf_nan=False)
     held_out_sources: tuple[str, ...] = ()
 
 
@@ -105,7 +115,7 @@ class CycleSettings(_Part):
     """One turn: its crawl jobs, when `schedule` starts it, and the families it is for (none: all held out)."""
 
     jobs: tuple[str, ...] = ()
-    every: str = "weekly"
+    every: Every = "weekly"
     families: tuple[str, ...] = ()
 
 
@@ -114,7 +124,7 @@ class Settings(_Part):
 
     crawl: CrawlSettings = CrawlSettings()
     resolve: dict[str, str] = {}
-    jobs: dict[str, JobSettings] = {}
+    jobs: dict[JobName, JobSettings] = {}
     inbox: InboxSettings = InboxSettings()
     pictures: PictureSettings = PictureSettings()
     queue: QueueSettings = QueueSettings()
@@ -127,13 +137,15 @@ class Settings(_Part):
 
         return MixSettings(**self.train.model_dump())
 
-    def job(self, name: str) -> Job:
-        """The crawl job of that name. Raises SettingsError that names what there is."""
+    def job(self, name: str, root: Path) -> Job:
+        """The crawl job of that name, its list file from the folder `root`. Raises SettingsError, UsageError."""
         from crawl.job import Job
 
         if name not in self.jobs:
             raise SettingsError(f"no crawl job {name!r}; [jobs] has: {', '.join(self.jobs) or 'none'}")
         given = self.jobs[name].model_dump(exclude={"every"}, exclude_none=True)
+        if "list_file" in given:
+            given["list_file"] = root / given["list_file"]
         defaults = self.crawl.model_dump()
         return Job(name=name, resolve=self.resolve, **(defaults | given))
 
@@ -145,14 +157,28 @@ def read_settings(path: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}") from None
     except ValidationError as error:
-        raise SettingsError(f"{path}: {one_line(error)}") from None
+        raise SettingsError(f"{path}: {_unknown(error) or one_line(error)}") from None
+    known = ", ".join(settings.jobs) or "none"
     spiders = {"pages", "url_list"} & set(settings.jobs)
     if spiders:
         raise SettingsError(f"{path}: a job may not carry a spider's name. Received: {sorted(spiders)[0]!r}")
     unknown = [job for job in settings.cycle.jobs if job not in settings.jobs]
     if unknown:
-        raise SettingsError(f"{path}: cycle.jobs: no job {unknown[0]!r}; [jobs] has: {', '.join(settings.jobs) or 'none'}")
+        raise SettingsError(f"{path}: cycle.jobs: no job {unknown[0]!r}; [jobs] has: {known}")
     return settings
+
+
+def _unknown(error: ValidationError) -> str | None:
+    """The complaint of a name that is no setting, with those there are in its place; None for any other."""
+    first = error.errors()[0]
+    if first["type"] != "extra_forbidden":
+        return None
+    *place, name = first["loc"]
+    part: Any = Settings
+    for step in place:
+        part = JobSettings if step == "jobs" else part.model_fields[step].annotation if part is Settings else part
+    where = ".".join(str(step) for step in place) or "the file"
+    return f"no setting {name!r} in {where}; wanted one of: {', '.join(part.model_fields)}"
 
 
 def open_home(root: Path) -> tuple[Home, Settings]:
@@ -162,4 +188,12 @@ def open_home(root: Path) -> tuple[Home, Settings]:
         raise HomeError(f"{root} is no blindspot home (no {path.name} in it); `blindspot --home {root} init` makes one")
     settings = read_settings(path)
     limits = InboxLimits(**settings.inbox.model_dump())
-    return Home(root.resolve(), settings.pictures.url, limits), settings
+    url = settings.pictures.url
+    if url and "://" not in url:
+        url = str(root.resolve() / url)  # whoever runs it, from wherever
+    return Home(root.resolve(), url, limits), settings
+
+
+def unbraked(home: Home) -> Home:
+    """The home of a command that folds by itself: a full inbox is its own to empty, waiting would be for nobody."""
+    return replace(home, inbox_limits=NO_LIMITS)

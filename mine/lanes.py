@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -131,25 +132,32 @@ def rank_lane(candidates: Iterable[Candidate], by_source: bool = True) -> list[C
 
 
 def reserve_audit(lanes: dict[Lane, list[Candidate]], size: int) -> dict[Lane, list[Candidate]]:
-    """The same lanes, the audit cut to the first of its draw, and the others without those groups.
+    """The same lanes, the audit cut to the head of its draw, and the others without those groups.
 
     If other lanes could take what is drawn, the flagged would be missing from the audit, and every rate estimated from
-    it would be too low. The audit gets its share of `size`, and more only where the others cannot fill the queue.
+    it would be too low.
     """
     audit = next(lane for lane in lanes if lane.name == AUDIT)
-    others = {c.star for lane, candidates in lanes.items() if lane is not audit for c in candidates}
-    drawn: list[Candidate] = []
-    filled = len(others)
-    for candidate in lanes[audit]:
-        if len(drawn) >= audit.share * size and filled >= size:
-            break
-        drawn.append(candidate)
-        filled += candidate.star not in others
+    wanted = {c.star for lane, candidates in lanes.items() if lane is not audit for c in candidates}
+    drawn = lanes[audit][: audit_length(len(lanes[audit]), len(wanted), audit.share, size)]
     taken = {candidate.star for candidate in drawn}
     return {
         lane: drawn if lane is audit else [c for c in candidates if c.star not in taken]
         for lane, candidates in lanes.items()
     }
+
+
+def audit_length(waiting: int, wanted: int, share: float, size: int) -> int:
+    """How many of the groups that wait the audit may show, from counts alone: else what is drawn would bend the draw.
+
+    Its share of the queue; more where the others, who want `wanted` groups, cannot fill it, but never more than its
+    share of everything if they want any: they would be left with nothing. The queue is shorter then.
+    """
+    length = share * min(size, waiting)
+    if wanted < size:
+        # Of m drawn groups m · wanted / waiting are wanted by others too and fill nothing.
+        length = max(length, (size - wanted) * waiting / max(1, waiting - wanted))
+    return math.ceil(min(length, share * waiting if wanted else waiting))
 
 
 def interleave(lanes: dict[Lane, list[Candidate]], size: int) -> Iterator[tuple[Lane, Candidate]]:

@@ -6,7 +6,6 @@ Reads and writes the catalog only through the snapshot and the inbox.
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -29,7 +28,7 @@ class Mined:
     """What one run gave: pictures looked at, refusals by reason, findings by detector, entries of the new queue."""
 
     looked_at: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, int] = field(default_factory=dict)
     copies: int = 0
     findings: dict[str, int] = field(default_factory=dict)
     failed_detectors: dict[str, str] = field(default_factory=dict)
@@ -53,7 +52,7 @@ def mine(
     fold(home)
     scanned = scan(home, [first, *_second_opinions(home, policy, champion, say)], progress)
     fold(home)
-    done = Mined(scanned.looked_at, scanned.refused)
+    done = Mined(scanned.looked_at, dict(scanned.refused))
     done.copies = join_copies(home)
     assign_families(home)
     fold(home)
@@ -84,16 +83,16 @@ def detect(
     counts: dict[str, int] = {}
     failed: dict[str, str] = {}
     now, inbox = dt.datetime.now(dt.UTC), home.inbox()
-    with Snapshot(home) as snapshot:
-        for detector in detectors:
-            names = {"champion": champion, "policy": policy_version}
-            wanted = {name: value for name, value in names.items() if f":{name}" in detector.reads}
-            try:
+    for detector in detectors:
+        names = {"champion": champion, "policy": policy_version}
+        wanted = {name: value for name, value in names.items() if f":{name}" in detector.reads}
+        try:
+            # Each with a connection of its own: a query that fails takes its whole transaction with it.
+            with Snapshot(home) as snapshot:
                 found = list(detector.find(snapshot.table(detector.reads, wanted)))
-            except Exception as error:  # one broken detector must not silence the others; it is reported
-                failed[detector.key] = f"{type(error).__name__}: {error}"[:200]
-                continue
-            counts[detector.key] = len(found)
-            rows = [{"detector": detector.key, "found_at": now, **vars(finding)} for finding in found]
-            inbox.append("findings", rows)
+        except Exception as error:  # one broken detector must not silence the others; it is reported
+            failed[detector.key] = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            continue
+        counts[detector.key] = len(found)
+        inbox.append("findings", [{"detector": detector.key, "found_at": now, **vars(finding)} for finding in found])
     return counts, failed

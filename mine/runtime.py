@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mine.quiet import quiet_natives
 from store.cards import INFERENCE_FILE, read_card
 from store.errors import ModelError
 
@@ -82,8 +83,10 @@ def _signature(content: bytes, threads: int, version: str) -> tuple[Any, str]:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        interpreter = Interpreter(model_content=content, num_threads=threads)
-        runner = interpreter.get_signature_runner(SIGNATURE)
+        with quiet_natives():
+            interpreter = Interpreter(model_content=content, num_threads=threads)
+            interpreter.allocate_tensors()  # else its delegate announces itself at the first picture
+            runner = interpreter.get_signature_runner(SIGNATURE)
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"{version}: LiteRT cannot run {INFERENCE_FILE}: {error}") from None
     missing = [name for name in OUTPUTS if name not in runner.get_output_details()]

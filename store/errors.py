@@ -93,6 +93,10 @@ class CrawlError(BlindspotError):
     """A crawl job could not start or fetched nothing at all."""
 
 
+class ImportFailed(BlindspotError):
+    """An import found files, and not one picture among them."""
+
+
 class TooFewSamples(BlindspotError):
     """Not enough verdicts to train on."""
 

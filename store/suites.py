@@ -16,15 +16,15 @@ from store.policy import Policy
 ROLES = ("ordinary", "positives", "families")
 
 
-def add_to_suite(
-    home: Home, policy: Policy, suite: str, label: str, pictures: Iterable[str], role: str | None = None
-) -> int:
-    """Append pictures to a suite under one policy class; how many were given.
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
-    The role defaults to `positives` for a flagged class and `ordinary` for any other. Raises SuiteError for a
-    name, role or class that does not fit, PolicyError for an unknown class.
+
+def suite_role(policy: Policy, suite: str, label: str, role: str | None = None) -> str:
+    """The role that pictures of class `label` have in `suite`: the given one if it fits, else that of their class.
+
+    Raises SuiteError for a name, role or class that does not fit, PolicyError for an unknown class.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", suite):
+    if not NAME.fullmatch(suite):
         raise SuiteError(f"a suite is named in lower case, digits, - and _. Received: {suite!r}")
     flagged = policy.is_flagged(label)
     if label not in policy.classes:
@@ -37,7 +37,25 @@ def add_to_suite(
         raise SuiteError(
             f"suite {suite}: role {role} does not go with {label!r}, which policy {policy.version} has {side}"
         )
-    batch, now = uuid.uuid4().hex, dt.datetime.now(dt.UTC)
+    return role
+
+
+def add_to_suite(
+    home: Home,
+    policy: Policy,
+    suite: str,
+    label: str,
+    pictures: Iterable[str],
+    role: str | None = None,
+    batch: str | None = None,
+) -> int:
+    """Append pictures to a suite under one policy class; how many were given.
+
+    The role defaults to `positives` for a flagged class and `ordinary` for any other. Calls with the same `batch`
+    are one growth of the suite. Raises what `suite_role` raises.
+    """
+    role = suite_role(policy, suite, label, role)
+    batch, now = batch or uuid.uuid4().hex, dt.datetime.now(dt.UTC)
     rows = [
         {"suite": suite, "role": role, "picture": picture, "class": label, "batch": batch, "added_at": now}
         for picture in pictures

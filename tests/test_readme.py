@@ -1,4 +1,4 @@
-"""README says what is true: its commands exist, its queries run, its tables name what there is, its output is output."""
+"""README says what is true: its commands exist, its queries run, its tables name what there is."""
 
 from __future__ import annotations
 

@@ -68,9 +68,7 @@ def _opened(buffer: io.BytesIO, path: Path) -> Iterator[dict[str, h5py.Group]]:
     with h5py.File(buffer, "r+") as file:
         groups = [layer["vars"] for layer in file["layers"].values() if len(layer.get("vars", ()))]
         if not all("name" in group.attrs for group in groups):
-            raise ModelError(
-                f"{path}: its layers are not named inside; save it again with Keras 3.12 or newer"
-            )
+            raise ModelError(f"{path}: its layers are not named inside; save it again with Keras 3.12 or newer")
         yield {str(group.attrs["name"]): group for group in groups}
 
 

@@ -212,9 +212,7 @@ def _checks(checks: tuple[Check, ...]) -> list[str]:
         if check.answer == "pass":
             passed.setdefault("plain" if check.key in PLAIN else check.key.split(":")[0], []).append(check)
     failed = [check for mark in ("reject", "not_enough_evidence") for check in checks if check.answer == mark]
-    lines = [
-        f"CHECKS  {len(failed):,} of {len(checks):,} do not pass; differences and bounds are one-sided 95 %"
-    ]
+    lines = [f"CHECKS  {len(failed):,} of {len(checks):,} do not pass; differences and bounds are one-sided 95 %"]
     lines += [line for check in failed for line in _check(check)]
     for kind, group in passed.items():
         if kind == "plain":
@@ -273,9 +271,7 @@ def _sentinels(levels: tuple[SentinelLevel, ...]) -> list[str]:
 def _costs(rows: dict[str, Any]) -> list[str]:
     if not rows:
         return []
-    lines = [
-        f"COST of 1,000 ordinary pictures, {rows['review_s']:g} s a review, at the operating points above"
-    ]
+    lines = [f"COST of 1,000 ordinary pictures, {rows['review_s']:g} s a review, at the operating points above"]
     for word in ("candidate", "champion"):
         row = rows[word]
         low, high = row["per_1000_interval"]
@@ -288,6 +284,4 @@ def _costs(rows: dict[str, Any]) -> list[str]:
 
 def _wrap(text: str, first: str, rest: str | None = None) -> list[str]:
     indent = " " * len(first) if rest is None else rest
-    return textwrap.wrap(
-        text, COLUMNS, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False
-    )
+    return textwrap.wrap(text, COLUMNS, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False)

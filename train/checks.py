@@ -245,9 +245,7 @@ def _guarded(name: str, evidence: Paired, margin: float) -> Check:
     if evidence.n >= SMALL:
         return check
     more = max(SMALL - evidence.n, check.numbers.get("more") or 0)
-    reason = (
-        f"{evidence.n:,} held-out pictures, a guarded family needs {SMALL}, better 150: label {more:,} more"
-    )
+    reason = f"{evidence.n:,} held-out pictures, a guarded family needs {SMALL}, better 150: label {more:,} more"
     return Check(check.key, check.title, "not_enough_evidence", reason, check.numbers | {"more": more})
 
 

@@ -39,7 +39,9 @@ def load_arrays(home: Home, mix: Mix, card: Card, head: Head, policy: Policy) ->
     place = {picture: index for index, picture in enumerate(pictures)}
     lacking = [sample.picture for sample in mix.samples if sample.picture not in place]
     if lacking:
-        raise ModelError(f"{len(lacking)} pictures of the mix have no embedding under {card.version}; run `blindspot mine run`")
+        raise ModelError(
+            f"{len(lacking)} pictures of the mix have no embedding under {card.version}; run `blindspot mine run`"
+        )
     mask = np.array(policy.flag_mask(card), np.float32)
     splits = {}
     for split in ("train", "validation"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mine.quiet import quiet_natives
 from mine.runtime import OUTPUTS, Runtime
 from store.cards import INFERENCE_FILE, KERAS_FILE, read_card
 from store.errors import BlindspotError, ModelError
@@ -29,7 +30,8 @@ HEAD = "head"
 
 def export(model: keras.Model, folder: Path) -> Path:
     """Write the model's inference file into `folder`: TFLite, float32, builtin operators, batches of 1."""
-    import tensorflow as tf
+    with quiet_natives():
+        import tensorflow as tf
 
     side = model.inputs[0].shape[1]
 
@@ -79,9 +81,7 @@ def head_buffers(content: bytearray) -> tuple[NDArray[np.uint8], NDArray[np.uint
     (dense,) = [one for one in operators if logits in one.OutputsAsNumpy()]
     code = model.OperatorCodes(dense.OpcodeIndex()).BuiltinCode()
     if code != schema.BuiltinOperator.FULLY_CONNECTED or dense.InputsLength() != 3:
-        raise ModelError(
-            f"{INFERENCE_FILE}: wanted a dense layer with a bias to make the logits; convert anew"
-        )
+        raise ModelError(f"{INFERENCE_FILE}: wanted a dense layer with a bias to make the logits; convert anew")
     buffers = [graph.Tensors(i).Buffer() for i in range(graph.TensorsLength())]
     ours = [graph.Tensors(i).Buffer() for i in dense.InputsAsNumpy()[1:]]
     if any(buffers.count(one) != 1 for one in ours):
@@ -112,7 +112,8 @@ def _fits(base: Path, wanted: list[tuple[int, ...]], kernel: Floats, bias: Float
 
 def load(folder: Path) -> keras.Model:
     """The Keras model of the version in `folder`, loaded without code of ours. Raises ModelError."""
-    import keras
+    with quiet_natives():
+        import keras
 
     path = folder / KERAS_FILE
     if not path.is_file():

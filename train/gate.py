@@ -27,8 +27,8 @@ from train.checks import (
     Difference,
     FalsePositives,
     Paired,
-    families,
     false_positives,
+    families,
     improvement,
     misses,
     sources,
@@ -46,6 +46,9 @@ from train.statistics import order_changes, umbrella_threshold
 SENTINELS = 360
 # A version without an operating point serves at .5; nothing is flagged at 1.
 FIXED, NEVER = 0.5, 1.0
+OPENED = """
+    SELECT o.key AS suite, max(CAST(o.value AS INTEGER)) AS times
+    FROM certificates, json_each(body, '$.openings') o GROUP BY o.key"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,24 @@ class Judgement:
 
     certificate: Certificate
     identity: str
+
+
+@dataclass(frozen=True)
+class _Points:
+    """The operating points that one rule sets for both on the same `negatives`; `judging` are the others."""
+
+    champion: float | None
+    candidate: float | None
+    negatives: int
+    judging: Bools
+
+    @property
+    def at(self) -> tuple[float, float]:
+        """Thresholds of champion and candidate; a version without an operating point flags nothing."""
+        return (
+            NEVER if self.champion is None else self.champion,
+            NEVER if self.candidate is None else self.candidate,
+        )
 
 
 def judge(
@@ -69,42 +90,34 @@ def judge(
     with Snapshot(home) as snapshot:
         evidence = gather(snapshot, ours.version, candidate.version, candidate.mix)
         facts = measure_facts(home, snapshot, ours, candidate, evidence)
-    setting, judging = evidence.ordinary_halves(seed=f"{ours.version}{candidate.version}")
-    half_target = policy.targets.false_positive_rate / 2
-    ours_at = umbrella_threshold(evidence.champion[setting], half_target)
-    theirs_at = umbrella_threshold(evidence.candidate[setting], half_target)
-    at = (NEVER if ours_at is None else ours_at, NEVER if theirs_at is None else theirs_at)
-    ordinary = evidence.paired(judging, *at)
+        openings = _openings(snapshot, evidence.suites)
+    points = _points(evidence, policy, cards)
     held_out = evidence.role("families")
-    aimed = _aimed(evidence, held_out, aimed_at)
-    positives = evidence.paired(evidence.role("positives"), *at)
-    levels = _sentinels(home, policy, cards, evidence, at) if same_base else ()
-    tables = {name: evidence.paired(held_out & inside, *at) for name, inside in evidence.families.items()}
-    checks: list[Check] = [
-        false_positives(FalsePositives(theirs_at, int(setting.sum()), ordinary.candidate_wrong, ordinary.n), policy),
-        improvement(evidence.paired(aimed, *at)),
-        threshold_only(_difference(evidence, cards)),
-        misses(positives if positives.n else None, policy, same_base),
-        *families({name: pair for name, pair in tables.items() if pair.n}, policy),
-        *sources(_by_source(evidence, held_out, at), policy),
-        collapse(levels, same_base, positives.n),
-        *integrity(facts, policy),
-    ]
+    pairs = {name: evidence.paired(held_out & inside, *points.at) for name, inside in evidence.families.items()}
+    tables = {name: pair for name, pair in pairs.items() if pair.n}
+    levels = _sentinels(home, policy, cards, evidence, points.at) if same_base else ()
     certificate = Certificate(
-        candidate=OperatingPoint(candidate.version, theirs_at, int(setting.sum())),
-        champion=OperatingPoint(ours.version, ours_at, int(setting.sum())),
+        candidate=OperatingPoint(candidate.version, points.candidate, points.negatives),
+        champion=OperatingPoint(ours.version, points.champion, points.negatives),
         serving_threshold=champion.threshold,
         policy=policy.version,
         review_s=policy.costs.review_s,
-        checks=tuple(checks),
+        checks=(
+            *_rates(evidence, points, policy, cards, _aimed(evidence, held_out, aimed_at)),
+            *families(tables, policy),
+            *sources(_by_source(evidence, held_out, points.at), policy),
+            collapse(levels, same_base, int(evidence.role("positives").sum())),
+            *integrity(facts, policy),
+        ),
         made_at=dt.datetime.now(dt.UTC),
-        ordinary=ordinary,
+        ordinary=evidence.paired(points.judging, *points.at),
         families=_rows(evidence, held_out, tables, champion, policy, aimed_at),
-        sentinels=tuple(levels),
+        sentinels=levels,
+        openings=openings,
     )
     identity = uuid.uuid4().hex
     _record(home, certificate, identity, label)
-    record_evaluations(home, evidence, cards, policy, identity, at)
+    record_evaluations(home, evidence, cards, policy, identity, points.at)
     return Judgement(certificate, identity)
 
 
@@ -122,6 +135,41 @@ def raise_unless_released(certificate: Certificate) -> None:
         raise kinds[certificate.decision](f"{certificate.candidate.version}: {first.title}: {first.reason}")
 
 
+def _points(evidence: Evidence, policy: Policy, cards: tuple[Card, Card]) -> _Points:
+    """The umbrella rule at half the target, on one half of the ordinary negatives."""
+    champion, candidate = cards
+    setting, judging = evidence.ordinary_halves(seed=f"{champion.version}{candidate.version}")
+    half_target = policy.targets.false_positive_rate / 2
+    ours, theirs = (
+        umbrella_threshold(scores[setting], half_target) for scores in (evidence.champion, evidence.candidate)
+    )
+    return _Points(ours, theirs, int(setting.sum()), judging)
+
+
+def _rates(
+    evidence: Evidence, points: _Points, policy: Policy, cards: tuple[Card, Card], aimed: Bools
+) -> tuple[Check, ...]:
+    """The first four requirements: false positives, improvement, more than a threshold, misses."""
+    champion, candidate = cards
+    ordinary = evidence.paired(points.judging, *points.at)
+    positives = evidence.paired(evidence.role("positives"), *points.at)
+    changes = order_changes(evidence.champion, evidence.candidate)
+    return (
+        false_positives(
+            FalsePositives(points.candidate, points.negatives, ordinary.candidate_wrong, ordinary.n), policy
+        ),
+        improvement(evidence.paired(aimed, *points.at)),
+        threshold_only(Difference(champion.version == candidate.version, len(evidence.pictures), changes)),
+        misses(positives if positives.n else None, policy, champion.base == candidate.base),
+    )
+
+
+def _openings(snapshot: Snapshot, suites: tuple[str, ...]) -> dict[str, int]:
+    """How often each suite has been opened by the gate, this time included."""
+    before = {row["suite"]: row["times"] for row in snapshot.rows(OPENED)}
+    return {suite: before.get(suite, 0) + 1 for suite in suites}
+
+
 def _aimed(evidence: Evidence, held_out: Bools, names: tuple[str, ...]) -> Bools:
     if not names:
         return held_out
@@ -133,12 +181,6 @@ def _aimed(evidence: Evidence, held_out: Bools, names: tuple[str, ...]) -> Bools
 
 def _by_source(evidence: Evidence, held_out: Bools, at: tuple[float, float]) -> dict[str, Paired]:
     return {name: evidence.paired(chosen, *at) for name, chosen in evidence.by_source(held_out).items()}
-
-
-def _difference(evidence: Evidence, cards: tuple[Card, Card]) -> Difference:
-    champion, candidate = cards
-    changes = order_changes(evidence.champion, evidence.candidate)
-    return Difference(champion.version == candidate.version, len(evidence.pictures), changes)
 
 
 def _sentinels(
@@ -181,8 +223,6 @@ def _rows(
 ) -> tuple[FamilyRow, ...]:
     rows = []
     for name, pair in sorted(tables.items()):
-        if not pair.n:
-            continue
         inside = held_out & evidence.families[name]
         before = int(((evidence.champion[inside] > champion.threshold) != evidence.truth[inside]).sum())
         rows.append(FamilyRow(name, before, pair, name in policy.guarded_families, name in aimed_at))

@@ -151,9 +151,7 @@ def _export(facts: Integrity) -> Check:
     if not facts.keras_file:
         return Check(key, title, "pass", "there is no Keras file to differ from", numbers)
     if difference is None or not facts.exported:
-        return Check(
-            key, title, "not_enough_evidence", "not compared with the Keras file: run it again", numbers
-        )
+        return Check(key, title, "not_enough_evidence", "not compared with the Keras file: run it again", numbers)
     # Written so that a NaN is a reject.
     answer: Answer = "pass" if difference <= EXPORT_TOLERANCE else "reject"
     reason = f"differs from the Keras file by {difference:.1g} on {facts.exported:,} pictures"
@@ -164,12 +162,8 @@ def _latency(own_s: float | None, champion_s: float | None, limit: float) -> Che
     key, title = "latency", "latency"
     numbers = {"seconds": own_s, "champion_seconds": champion_s, "limit": limit}
     if own_s is None or not champion_s:
-        return Check(
-            key, title, "not_enough_evidence", "not measured beside the champion: run it again", numbers
-        )
+        return Check(key, title, "not_enough_evidence", "not measured beside the champion: run it again", numbers)
     ratio = own_s / champion_s
     answer: Answer = "pass" if ratio <= limit else "reject"
     reason = f"{1000 * own_s:.1f} ms a picture, {ratio:.2f} times the champion's {1000 * champion_s:.1f} ms"
-    return Check(
-        key, title, answer, f"{reason}; the policy allows {limit:g} times", numbers | {"ratio": ratio}
-    )
+    return Check(key, title, answer, f"{reason}; the policy allows {limit:g} times", numbers | {"ratio": ratio})

@@ -7,15 +7,22 @@ Writes the pointer `models/champion` (atomically, version and operating point to
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 from store.cards import Card
 from store.catalog import Snapshot
 from store.errors import GateLacksEvidence, GateRejects
 from store.home import Home
-from store.policy import Policy
-from store.versions import Champion, point_to, read_champion, require_champion
+from store.policy import Policy, read_policy
+from store.versions import Champion, point_to, require_champion
 from train.certificate import Certificate
 
+NEWEST = """
+    SELECT certificate, candidate AS version, champion, policy_version, decision,
+           CAST(json_extract(body, '$.candidate.threshold') AS DOUBLE) AS threshold,
+           CAST(json_extract(body, '$.candidate.negatives') AS INTEGER) AS negatives
+    FROM certificates WHERE candidate = :version ORDER BY made_at DESC LIMIT 1"""
 # Where a version serves until negatives have set its operating point.
 START_THRESHOLD = 0.5
 
@@ -40,56 +47,54 @@ def promote_first(home: Home, policy: Policy, card: Card, by: str) -> Champion:
 def promote_released(home: Home, certificate: Certificate, identity: str, by: str) -> Champion:
     """Make the candidate of a releasing certificate the champion at the operating point it was judged at.
 
-    Raises GateRejects or GateLacksEvidence for any other certificate, ModelError when the champion it was judged
-    against serves no more.
+    Raises GateRejects or GateLacksEvidence for any other certificate, or one under a policy that is in force no more;
+    ModelError when the champion it was judged against serves no more.
     """
-    if certificate.decision != "release" or certificate.candidate.threshold is None:
-        kind = GateRejects if certificate.decision == "reject" else GateLacksEvidence
-        raise kind(f"certificate {identity} says {certificate.decision}; only a release may serve")
     point = certificate.candidate
-    assert point.threshold is not None
-    champion = Champion(
-        version=point.version,
-        policy_version=certificate.policy,
-        threshold=point.threshold,
-        how="certificate",
-        by=by,
-        certificate=identity,
-        promoted_at=dt.datetime.now(dt.UTC),
-    )
-    written = point_to(home, champion, expected=certificate.champion.version)
-    record_operating_point(home, written, f"certificate {identity}", point.negatives)
-    return written
+    proof = {
+        "certificate": identity,
+        "version": point.version,
+        "champion": certificate.champion.version,
+        "policy_version": certificate.policy,
+        "decision": certificate.decision,
+        "threshold": point.threshold,
+        "negatives": point.negatives,
+    }
+    return _promote(home, proof, by)
 
 
 def promote_by_certificate(home: Home, version: str, by: str) -> Champion:
-    """Promote a version on its newest certificate in the catalog. Raises GateLacksEvidence when it has none."""
+    """The same by a version's newest certificate in the catalog. Raises GateLacksEvidence when it has none."""
     with Snapshot(home) as snapshot:
-        rows = snapshot.rows(
-            "SELECT certificate, champion, policy_version, decision, "
-            "CAST(json_extract(body, '$.candidate.threshold') AS DOUBLE) AS threshold, "
-            "CAST(json_extract(body, '$.candidate.negatives') AS INTEGER) AS negatives "
-            "FROM certificates WHERE candidate = :version ORDER BY made_at DESC LIMIT 1",
-            version=version,
-        )
+        rows = snapshot.rows(NEWEST, version=version)
     if not rows:
         raise GateLacksEvidence(f"{version} has no certificate; `blindspot gate {version}` judges it")
-    row = rows[0]
-    if row["decision"] != "release":
-        kind = GateRejects if row["decision"] == "reject" else GateLacksEvidence
-        raise kind(f"the newest certificate of {version} says {row['decision']}; only a release may serve")
+    return _promote(home, rows[0], by)
+
+
+def _promote(home: Home, proof: Mapping[str, Any], by: str) -> Champion:
+    name, version = proof["certificate"], proof["version"]
+    if proof["decision"] != "release":
+        kind = GateRejects if proof["decision"] == "reject" else GateLacksEvidence
+        raise kind(f"certificate {name} of {version} says {proof['decision']}; only a release may serve")
+    policy = read_policy(home.policy).version
+    if proof["policy_version"] != policy:
+        raise GateLacksEvidence(
+            f"certificate {name} of {version} is of policy {proof['policy_version']}, in force is {policy}; "
+            f"`blindspot gate {version}` judges it anew"
+        )
     champion = Champion(
         version=version,
-        policy_version=row["policy_version"],
-        threshold=row["threshold"],
+        policy_version=policy,
+        threshold=proof["threshold"],
         how="certificate",
         by=by,
-        certificate=row["certificate"],
+        certificate=name,
         promoted_at=dt.datetime.now(dt.UTC),
     )
-    written = point_to(home, champion, expected=row["champion"])
-    record_operating_point(home, written, f"certificate {row['certificate']}", row["negatives"])
-    return written
+    # The point first: a kill in between leaves a candidate with a point, never a champion without its own.
+    record_operating_point(home, champion, f"certificate {name}", proof["negatives"])
+    return point_to(home, champion, expected=proof["champion"])
 
 
 def set_operating_point(home: Home, policy: Policy, threshold: float, negatives: str, n: int, by: str) -> Champion:
@@ -105,9 +110,8 @@ def set_operating_point(home: Home, policy: Policy, threshold: float, negatives:
             "promoted_at": dt.datetime.now(dt.UTC),
         }
     )
-    written = point_to(home, champion, expected=present.version)
-    record_operating_point(home, written, negatives, n)
-    return written
+    record_operating_point(home, champion, negatives, n)
+    return point_to(home, champion, expected=present.version)
 
 
 def record_operating_point(home: Home, champion: Champion, negatives: str, n: int) -> None:
@@ -121,8 +125,3 @@ def record_operating_point(home: Home, champion: Champion, negatives: str, n: in
         "set_at": champion.promoted_at,
     }
     home.inbox().append("operating_points", [row])
-
-
-def has_champion(home: Home) -> bool:
-    """Whether anything serves yet."""
-    return read_champion(home) is not None

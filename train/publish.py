@@ -42,9 +42,7 @@ def base_of(weights: Weights, preprocessing: Mapping[str, Any]) -> str:
     return _digest({name: values for name, values in weights.items() if name != HEAD}, preprocessing)
 
 
-def version_of(
-    name: str, weights: Weights, preprocessing: Mapping[str, Any], class_map: Mapping[str, str]
-) -> str:
+def version_of(name: str, weights: Weights, preprocessing: Mapping[str, Any], class_map: Mapping[str, str]) -> str:
     """The version's name: a slug of the model's name, and 8 hex digits over all that decides its answers."""
     slug = "".join(letter if letter.isalnum() or letter in "_-" else "-" for letter in name)
     return f"{slug}.{_digest(weights, {'preprocessing': preprocessing, 'class_map': class_map})[:8]}"

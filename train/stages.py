@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mine.quiet import quiet_natives
 from train.data import Arrays
 from train.head import Head
 
@@ -43,7 +44,8 @@ def fit_head(
 
     The same arrays give the same head on the same machine.
     """
-    import keras
+    with quiet_natives():
+        import keras
 
     keras.utils.set_random_seed(SEED)
     width, classes = head.kernel.shape

@@ -81,9 +81,7 @@ def umbrella_threshold(flag_scores: ArrayLike, alpha: float, delta: float = DELT
     """
     scores = np.sort(np.asarray(flag_scores, dtype=np.float64).ravel())
     if not np.isfinite(scores).all():
-        raise EvidenceError(
-            "wanted finite flag scores to set a threshold on; the negatives' hold NaN or infinity"
-        )
+        raise EvidenceError("wanted finite flag scores to set a threshold on; the negatives' hold NaN or infinity")
     if scores.size < negatives_needed(alpha, delta):
         return None
     above = int(binom.ppf(delta, scores.size, alpha))
@@ -196,9 +194,7 @@ def order_changes(before: ArrayLike, after: ArrayLike, tolerance: float = 1e-6) 
     """
     old, new = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
     if old.shape != new.shape or old.ndim != 1:
-        raise EvidenceError(
-            f"wanted two rows of scores of the same pictures. Received: {old.shape} and {new.shape}"
-        )
+        raise EvidenceError(f"wanted two rows of scores of the same pictures. Received: {old.shape} and {new.shape}")
     if old.size == 0:
         return 0
     ranked = new[np.lexsort((new, old))]

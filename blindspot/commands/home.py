@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from blindspot.output import AsJson, show, show_rows
+from blindspot.output import AsJson, Limit, show, show_rows
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Make this folder a home: settings, a policy to edit, an empty catalog."""
+    """Make the folder a home: settings, a policy, an empty catalog."""
     from blindspot.init import make_home
 
     home = make_home(ctx.obj)
@@ -41,17 +41,22 @@ def doctor(
     """Look the home over; exit code 1 when something needs a hand."""
     from blindspot.doctor import examine_home
     from blindspot.settings import open_home
+    from store.errors import HomeError
 
-    home, _ = open_home(ctx.obj)
-    points = examine_home(home, repair)
+    home, settings = open_home(ctx.obj)
+    points = examine_home(home, settings, repair)
     text = "\n".join(f"{'ok  ' if p.ok else 'FAIL'}  {p.what}: {p.found}" for p in points)
     show({"ok": all(p.ok for p in points), "points": [vars(p) for p in points]}, text, as_json)
-    if not all(p.ok for p in points):
-        raise typer.Exit(1)
+    failing = [p.what for p in points if not p.ok]
+    if failing:
+        raise HomeError(f"{len(failing)} of {len(points)} points of {home.root} need a hand: {', '.join(failing)}")
 
 
 def demo(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """The whole loop on a small web of this machine: crawl, mine, review, repair, gate, report."""
+    """The whole loop on a small web of this machine.
+
+    Crawl, mine, review, repair, gate, report. The home must be new, or made by an earlier demo.
+    """
     from blindspot.demo.run import run_demo
 
     result = run_demo(ctx.obj)
@@ -59,7 +64,7 @@ def demo(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def schedule(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Print systemd timers and cron lines for the configured crawl jobs and the cycle."""
+    """Print systemd timers and cron lines for jobs and cycle."""
     from blindspot.schedule import plan
     from blindspot.settings import open_home
 
@@ -95,11 +100,11 @@ def policy_check(ctx: typer.Context, as_json: AsJson = False) -> None:
     show(data, text, as_json)
 
 
-def suite_list(ctx: typer.Context, as_json: AsJson = False) -> None:
+def suite_list(ctx: typer.Context, limit: Limit = 100, as_json: AsJson = False) -> None:
     """List the suites: role, class, size, version."""
     from blindspot.settings import open_home
     from store.console import ask
 
     home, _ = open_home(ctx.obj)
-    answer = ask(home, "SELECT * FROM suites ORDER BY suite, class", limit=None)
+    answer = ask(home, "SELECT * FROM suites ORDER BY suite, class", limit)
     show_rows(answer.columns, answer.rows, answer.truncated, as_json)

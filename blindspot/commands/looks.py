@@ -34,8 +34,11 @@ def queue(
     """Show what a person should look at next, and why."""
     from blindspot.settings import open_home
     from store.console import ask
+    from store.errors import UsageError
 
     home, _ = open_home(ctx.obj)
+    if sheet is not None and not sheet.absolute().parent.is_dir():
+        raise UsageError(f"--sheet wants a file in a folder that exists. Received: {sheet}")
     answer = ask(home, QUEUE, limit)
     if sheet is None:
         show_rows(answer.columns, answer.rows, answer.truncated, as_json)
@@ -45,14 +48,17 @@ def queue(
 
     policy = read_policy(home.policy)
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-    entries = sheet_entries(home, rows)
+    entries = sheet_entries(home, rows, limit=limit)
     write_sheet(sheet, entries, policy, f"{home.root.name}: {len(entries)} pictures")
     text = f"{sheet}: {len(entries)} pictures; open it, answer, then `blindspot verdicts import FILE.csv`"
     show({"sheet": str(sheet), "entries": len(entries)}, text, as_json)
 
 
 def families(ctx: typer.Context, limit: Limit = 100, as_json: AsJson = False) -> None:
-    """Show every family: how many pictures, how often each model version is wrong on them, with 95 % intervals."""
+    """Show every family and how often each version is wrong on it.
+
+    Rates stand beside their numerator, denominator and 95 % interval.
+    """
     from blindspot.settings import open_home
     from store.console import ask
     from train.statistics import clopper_pearson
@@ -70,16 +76,19 @@ def families(ctx: typer.Context, limit: Limit = 100, as_json: AsJson = False) ->
 
 def sql(
     ctx: typer.Context,
-    query: Annotated[str, typer.Argument(help="One SELECT.")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT.")],
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="S", min=0.1, help="Stop the query then.")] = 60.0,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="S", min=0.1, max=86_400, help="Stop the query then.")] = 60.0,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
     """Ask the catalog in SQL. Reads the published snapshot; cannot change it or reach any other file."""
     from blindspot.settings import open_home
     from store.console import ask
+    from store.errors import UsageError
 
+    if as_csv and as_json:
+        raise UsageError("wanted one of --csv and --json. Received: both")
     home, _ = open_home(ctx.obj)
     answer = ask(home, query, limit, timeout)
     if not as_csv:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from blindspot.output import AsJson, show, show_rows
+from blindspot.output import AsJson, Limit, show, show_rows, user
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,13 +40,12 @@ def adopt(
     if any(not sign or not left or not right for left, sign, right in pairs):
         raise UsageError(f"--map wants CLASS=POLICY_CLASS. Received: {' '.join(classes or [])}")
     policy = read_policy(home.policy)
-    card = adopt_model(name, home.models, {left: right for left, _, right in pairs} or None)
-    policy.flag_mask(card)
+    card = adopt_model(name, home.models, {left: right for left, _, right in pairs} or None, policy)
     fold(home)
     show(card.model_dump(mode="json"), f"adopted {card.version} ({card.level}, {card.licence})", as_json)
 
 
-def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
+def list_(ctx: typer.Context, limit: Limit = 100, as_json: AsJson = False) -> None:
     """List the versions; * marks the champion."""
     from blindspot.settings import open_home
     from store.versions import read_champion, versions
@@ -59,11 +57,12 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
         ["*" if card.version == serving else "", card.version, card.name, card.level, card.parent, card.made_at]
         for card in versions(home)
     ]
-    show_rows(["champion", "version", "name", "level", "parent", "made_at"], rows, False, as_json)
+    columns = ["champion", "version", "name", "level", "parent", "made_at"]
+    show_rows(columns, rows[:limit], len(rows) > limit, as_json)
 
 
 def show_(ctx: typer.Context, name: Annotated[str, typer.Argument()] = "champion", as_json: AsJson = False) -> None:
-    """Print a version's card; of the champion also its operating point."""
+    """Print a card; of the champion also its operating point."""
     from blindspot.settings import open_home
     from store.versions import find_version, read_champion
 
@@ -81,16 +80,19 @@ def promote(
     name: Annotated[str, typer.Argument(help="A version, or a model name that only one version has.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make a version the champion: the first by your word, any later one by its certificate alone."""
-    from blindspot.settings import open_home
+    """Make a version the champion.
+
+    A home's first by your word, any later one by its newest certificate alone.
+    """
+    from blindspot.settings import open_home, unbraked
     from store.fold import fold
     from store.policy import read_policy
     from store.versions import find_version, read_champion
     from train.promote import promote_by_certificate, promote_first
 
-    home, _ = open_home(ctx.obj)
+    home = unbraked(open_home(ctx.obj)[0])
     fold(home)
-    card, by = find_version(home, name), getpass.getuser()
+    card, by = find_version(home, name), user()
     if read_champion(home) is None:
         champion = promote_first(home, read_policy(home.policy), card, by)
         proof = "without a certificate, as a home's first"
@@ -103,13 +105,16 @@ def promote(
 
 
 def rollback(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Let the previous champion serve again, at its own operating point."""
+    """Let the previous champion serve again, at once.
+
+    At its own operating point. A second rollback undoes the first.
+    """
     from blindspot.settings import open_home
     from store.fold import fold
     from store.versions import roll_back
 
     home, _ = open_home(ctx.obj)
-    champion = roll_back(home, getpass.getuser())
+    champion = roll_back(home, user())
     fold(home)
     text = f"champion is {champion.version} again, at {champion.threshold:g}"
     show(champion.model_dump(mode="json"), text, as_json)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from blindspot.output import AsJson, say, show
+from blindspot.output import AsJson, say, show, user
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,18 +18,21 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     ctx: typer.Context,
-    parent: Annotated[str, typer.Option("--from", metavar="VERSION", help="What to start from.")] = "champion",
+    parent: Annotated[str, typer.Option("--from", metavar="VERSION", help="The version to start from.")] = "champion",
     as_json: AsJson = False,
 ) -> None:
-    """Retrain the head on the verdicts so far, with replay of what it must not forget."""
-    from blindspot.settings import open_home
+    """Retrain the head on the verdicts, with replay of the rest."""
+    from blindspot.settings import open_home, unbraked
     from store.fold import fold
     from store.policy import read_policy
+    from store.versions import find_version
     from train.candidate import train_candidate
 
     home, settings = open_home(ctx.obj)
+    home, policy = unbraked(home), read_policy(home.policy)
+    policy.flag_mask(find_version(home, parent))
     fold(home)
-    made = train_candidate(home, read_policy(home.policy), parent, settings.mix(), say)
+    made = train_candidate(home, policy, parent, settings.mix(), say)
     fold(home)
     data = {"version": made.card.version, "mix": made.mix.name, "validation_loss": made.validation_loss}
     text = f"candidate {made.card.version} from mix {made.mix.name}; `blindspot gate {made.card.version}` judges it"
@@ -43,16 +45,19 @@ def gate(
     as_json: AsJson = False,
 ) -> None:
     """Judge a candidate against the champion. Exit code 0 release, 3 reject, 4 not enough evidence."""
-    from blindspot.settings import open_home
+    from blindspot.settings import open_home, unbraked
     from store.fold import fold
     from store.policy import read_policy
     from store.versions import find_version, require_champion
     from train.gate import judge, raise_unless_released
 
     home, settings = open_home(ctx.obj)
-    fold(home)
-    champion, policy = require_champion(home), read_policy(home.policy)
+    home, policy = unbraked(home), read_policy(home.policy)
+    champion = require_champion(home)
     cards = find_version(home, champion.version), find_version(home, candidate)
+    for card in cards:
+        policy.flag_mask(card)
+    fold(home)
     judged = judge(home, policy, champion, cards, "by hand", settings.cycle.families)
     fold(home)
     body = {"certificate": judged.identity, **judged.certificate.as_json()}
@@ -61,10 +66,14 @@ def gate(
 
 
 def cycle(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """One turn: crawl jobs → mine → train on the verdicts → gate → promote what is released → mine again."""
+    """One turn: crawl → mine → train → gate → promote → mine.
+
+    Runs the crawl jobs of [cycle], trains on the verdicts so far, and lets what the gate releases serve. Exit code 0
+    for all three answers of the gate: they stand in the JSON.
+    """
     from blindspot.cycle import turn
-    from blindspot.settings import open_home
+    from blindspot.settings import open_home, unbraked
 
     home, settings = open_home(ctx.obj)
-    done = turn(home, settings, by=getpass.getuser(), say=say)
+    done = turn(unbraked(home), settings, by=user(), say=say)
     show(done.as_json(), done.text(), as_json)

@@ -55,7 +55,7 @@ def crawl(
     else:
         from dataclasses import replace
 
-        job = replace(settings.job(what), **chosen)
+        job = replace(settings.job(what, home.root), **chosen)
     summary = run(job, home, drain=lambda: fold_inbox(home))
     if not no_fold:
         fold_inbox(home)
@@ -64,7 +64,7 @@ def crawl(
 
 def import_(
     ctx: typer.Context,
-    what: Annotated[Path, typer.Argument(metavar="DIR|LIST", help="A folder, or a file of paths or picture ids.")],
+    what: Annotated[Path, typer.Argument(metavar="DIR|LIST", help="A folder, a picture, or a file of paths and picture ids.")],
     suite: Annotated[str | None, typer.Option("--suite", help="Put them into this suite.")] = None,
     label: Annotated[str | None, typer.Option("--label", metavar="CLASS", help="The suite's known answer.")] = None,
     role: Annotated[str | None, typer.Option("--role", help="ordinary, positives or families.")] = None,
@@ -73,22 +73,39 @@ def import_(
     no_fold: NoFold = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring in pictures from files; with --suite and --label as evaluation pictures."""
+    """Bring in pictures from files.
+
+    With --suite and --label they become evaluation pictures: never queued, never trained on.
+    """
     from blindspot.importing import import_pictures
-    from blindspot.settings import open_home
+    from blindspot.settings import open_home, unbraked
+    from store.errors import ImportFailed
     from store.fold import fold as fold_inbox
 
     home, _ = open_home(ctx.obj)
+
+    def make_room() -> None:
+        complaint = home.inbox().is_full()
+        if complaint and no_fold:
+            say(f"the inbox is full ({complaint}); waiting for `blindspot fold`")
+        elif complaint:
+            fold_inbox(home)
+
+    make_room()
     with progress("importing") as update:
-        done = import_pictures(home, what, suite, label, role, family, source, update)
+        ours = home if no_fold else unbraked(home)
+        done = import_pictures(ours, what, suite, label, role, family, source, update, make_room)
     if not no_fold:
         fold_inbox(home)
     refused = ", ".join(f"{n} {reason}" for reason, n in sorted(done.refused.items())) or "none"
-    show(asdict(done), f"{done.pictures} pictures imported from {what}; refused: {refused}", as_json)
+    if not done.pictures:
+        raise ImportFailed(f"wanted pictures in {what}, found none; refused: {refused}; `refusals` names each")
+    text = f"{done.pictures} pictures imported from {what}, {done.new_pictures} of them new; refused: {refused}"
+    show(asdict(done), text, as_json)
 
 
 def fold(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Take the inbox into the catalog and publish the snapshot."""
+    """Take the inbox into the catalog; publish the snapshot."""
     from blindspot.settings import open_home
     from store.fold import fold as fold_inbox
 
@@ -104,14 +121,14 @@ def mine_run(
     no_fold: NoFold = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score, measure and group what is new, run the detectors, make the queue anew."""
-    from blindspot.settings import open_home
+    """Score and measure what is new, detect, make the queue anew."""
+    from blindspot.settings import open_home, unbraked
     from mine.run import mine
     from store.fold import fold as fold_inbox
 
     home, settings = open_home(ctx.obj)
     with progress("mining") as update:
-        done = mine(home, settings.queue.size, update, say)
+        done = mine(unbraked(home), settings.queue.size, update, say)
     if not no_fold:
         fold_inbox(home)
     for key, reason in done.failed_detectors.items():

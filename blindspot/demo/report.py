@@ -79,9 +79,14 @@ def summary_text(data: dict[str, Any]) -> str:
         lines.append(f"gate: {entry['candidate']:28} {entry['decision']}")
         lines += [f"      {reason}" for reason in entry["reasons"][:2]]
     champion = data["champion"]
+    if data["note"]:
+        lines += ["", data["note"]]
     lines += ["", f"champion: {champion['before']} -> {champion['after']}", f"report: {data['report']}"]
     return "\n".join(lines)
 
 
 def write_report(home: Home, data: dict[str, Any], judged: dict[str, Judgement]) -> Path:
-    return home.runs / "report.html"
+    """Write `runs/report.html`; its path."""
+    from blindspot.demo.page import write_page
+
+    return write_page(home.runs / "report.html", home, data, judged)

@@ -86,8 +86,7 @@ def _fresh_home(root: Path) -> Home:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     marker.write_text("The demo may empty this folder and start anew.\n", encoding="utf-8")
-    home = make_home(root, policy=steps.POLICY)
-    return home
+    return make_home(root, policy=steps.POLICY)
 
 
 def _adopt(home: Home, policy: Policy) -> tuple[Card, str]:

@@ -1,4 +1,4 @@
-"""The demo's web: seven hosts on one loopback port, with pages, links, a sitemap, and a robots.txt that forbids a part."""
+"""The demo's web: seven hosts on one loopback port, with pages, links, sitemaps, and a part that robots.txt forbids."""
 
 from __future__ import annotations
 

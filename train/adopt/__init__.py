@@ -34,9 +34,7 @@ def adopt(name: str, models: Path, class_map: dict[str, str] | None = None) -> C
     foreign = reader()
     mapped = foreign.class_map if class_map is None else class_map
     if set(mapped) != set(foreign.classes):
-        raise CardError(
-            f"{name}: class map must name each of {list(foreign.classes)}, received {sorted(mapped)}"
-        )
+        raise CardError(f"{name}: class map must name each of {list(foreign.classes)}, received {sorted(mapped)}")
     version = version_of(name, foreign.weights, foreign.preprocessing, mapped)
     if (models / version / CARD_FILE).is_file():
         return read_card(models / version)

