@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -15,6 +16,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageErro
 
 from blindspot.commands import home, looks, models, training, verdicts, work
 from store.errors import BlindspotError
+from store.files import TEMPORARY
 
 app = typer.Typer(
     name="blindspot",
@@ -80,7 +82,7 @@ def _run() -> int:
     except BrokenPipeError:
         return 1  # who read our output has gone, and knows why
     except OSError as error:
-        where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+        where = f": {_told(error.filename)}" if isinstance(error.filename, str | bytes) else ""
         return _fail(f"{error.strerror or error}{where}; mend that and run again, nothing acknowledged is lost", 1)
     except Exception as error:
         if os.environ.get(TRACEBACK):
@@ -102,6 +104,11 @@ def _place(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:300] + where
 
 
+def _told(path: str | bytes) -> str:
+    """A path without what marks it as temporary: the user knows the file by its own name."""
+    return re.sub(rf"{re.escape(TEMPORARY)}[0-9a-f]{{32}}-", "", os.fsdecode(path))
+
+
 def _open_standard_streams() -> None:
     """Give a closed standard stream a place to go: else the next file opened gets its number, and its output."""
     for number in range(3):
@@ -112,7 +119,7 @@ def _open_standard_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):
             # A file name may hold bytes that are no text, and a terminal may lack letters: neither is worth a failure.
             stream.reconfigure(errors="backslashreplace")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import signal
 import subprocess
 import sys
 import uuid
@@ -57,7 +58,7 @@ class Turn:
     def text(self) -> str:
         """A few lines for a log."""
         lines = [f"cycle {self.cycle}: {self.outcome}{': ' + self.note if self.note else ''}"]
-        lines += [f"crawl {c['job']}: {c.get('pictures', 0)} pictures{c.get('error', '')}" for c in self.crawls]
+        lines += [f"crawl {c['job']}: {c.get('error') or str(c['pictures']) + ' pictures'}" for c in self.crawls]
         lines += [f"gate: {g['candidate']}: {g['decision']}" for g in self.gate]
         return "\n".join([*lines, f"champion: {self.champion.get('after')}"])
 
@@ -84,9 +85,7 @@ def turn(home: Home, settings: Settings, by: str, say: Callable[[str], None] = l
     return done
 
 
-def _retrain(
-    home: Home, settings: Settings, policy: Any, done: Turn, by: str, say: Callable[[str], None]
-) -> None:
+def _retrain(home: Home, settings: Settings, policy: Any, done: Turn, by: str, say: Callable[[str], None]) -> None:
     with Snapshot(home) as snapshot:
         done.verdicts, before = snapshot.value(RECORDS), snapshot.value(TRAINED_ON)
     if done.verdicts == before:
@@ -116,17 +115,34 @@ def summary_of(certificate: Any, candidate: str) -> dict[str, Any]:
 
 def crawl_in_own_process(home: Home, job: str, say: Callable[[str], None]) -> dict[str, Any]:
     """Run one crawl job as `blindspot crawl JOB` would; its summary, or its error under `error`."""
-    words = [sys.executable, "-m", "blindspot", "--home", str(home.root), "crawl", job, "--json", "--no-fold"]
-    ended = subprocess.run(words, capture_output=True, text=True)
-    if ended.returncode != 0:
-        lines = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
-        say(f"crawl {job} failed: {lines[-1]}")
-        return {"job": job, "error": lines[-1]}
+    # -P: a train.py or blindspot/ in the folder we happen to be in is none of ours.
+    words = [sys.executable, "-P", "-m", "blindspot", "--home", str(home.root), "crawl", job, "--json", "--no-fold"]
+    code, out, err = _run_to_its_end(words)
+    if code != 0:
+        line = (err.strip().splitlines() or [f"exit code {code}"])[-1].removeprefix("blindspot: ")
+        say(f"crawl {job} failed: {line}")
+        return {"job": job, "error": line}
     try:
-        summary: dict[str, Any] = json.loads(ended.stdout)
+        summary: dict[str, Any] = json.loads(out)
     except json.JSONDecodeError:
-        raise BlindspotError(f"crawl {job} printed no summary. Received: {ended.stdout[:200]!r}") from None
+        raise BlindspotError(f"crawl {job} printed no summary. Received: {out[:200]!r}") from None
     return summary
+
+
+def _run_to_its_end(words: list[str]) -> tuple[int, str, str]:
+    """Exit code, output and errors. An interrupt lets the process write what it holds before it goes on up."""
+    pipe = subprocess.PIPE
+    # A session of its own: a terminal's Ctrl-C would reach it a second time, which stops a crawl at once.
+    with subprocess.Popen(
+        words, stdout=pipe, stderr=pipe, encoding="utf-8", errors="replace", start_new_session=True
+    ) as process:
+        try:
+            out, err = process.communicate()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+            raise
+    return process.returncode, out, err
 
 
 def _record(home: Home, done: Turn, started: dt.datetime) -> None:

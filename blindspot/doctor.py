@@ -1,15 +1,21 @@
-"""Looks a home over: settings, policy, champion, inbox, quarantine, picture files against rows."""
+"""Looks a home over: settings, policy, models, champion, inbox, quarantine, catalog, picture files against rows."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from blindspot.settings import Settings
+from store.cards import CARD_FILE, Card
 from store.catalog import Snapshot
-from store.errors import BlindspotError
-from store.fold import fold
+from store.errors import BlindspotError, CatalogError, ModelError
+from store.files import TEMPORARY
+from store.fold import STALE_S, fold
 from store.home import Home
 from store.policy import read_policy
 from store.versions import read_champion, versions
@@ -27,16 +33,21 @@ class Point:
     found: str
 
 
-def examine_home(home: Home, repair: bool = False) -> list[Point]:
-    """Every point, also those after a failing one. `repair` matches picture files and rows, then folds."""
+def examine_home(home: Home, settings: Settings, repair: bool = False) -> list[Point]:
+    """Every point, also those after a failing one.
+
+    `repair` folds, matches picture files and rows, and removes what killed processes left half-made.
+    """
     checks: dict[str, Callable[[], tuple[bool, str]]] = {
+        "jobs": lambda: _jobs(home, settings),
         "policy": lambda: (True, read_policy(home.policy).version),
         "models": lambda: _models(home),
         "champion": lambda: _champion(home),
-        "inbox": lambda: _inbox(home),
+        "inbox": lambda: _inbox(home, repair),
         "quarantine": lambda: _quarantine(home),
-        "catalog": lambda: _catalog(home),
+        "catalog": lambda: _catalog(home, repair),
         "pictures": lambda: _pictures(home, repair),
+        "leftovers": lambda: _leftovers(home, repair),
     }
     return [_point(what, check) for what, check in checks.items()]
 
@@ -46,13 +57,35 @@ def _point(what: str, check: Callable[[], tuple[bool, str]]) -> Point:
         return Point(what, *check())
     except BlindspotError as error:
         return Point(what, False, str(error))
+    except OSError as error:
+        return Point(what, False, f"{error.strerror}: {error.filename}")
+
+
+def _jobs(home: Home, settings: Settings) -> tuple[bool, str]:
+    for name in settings.jobs:
+        settings.job(name, home.root)  # refuses what could not start
+    return True, f"{len(settings.jobs)} crawl jobs could start"
 
 
 def _models(home: Home) -> tuple[bool, str]:
     cards, policy = versions(home), read_policy(home.policy)
     for card in cards:
         policy.flag_mask(card)
+        _same_files(home, card)
+    folders = [path for path in home.models.iterdir() if path.is_dir()] if home.models.is_dir() else []
+    bare = [path.name for path in folders if not path.name.startswith(TEMPORARY) and not (path / CARD_FILE).exists()]
+    if bare:
+        return False, f"{home.models / bare[0]} has no {CARD_FILE}: restore it, or remove the folder"
     return bool(cards), f"{len(cards)} versions, all fit the policy" if cards else "none; `blindspot models adopt`"
+
+
+def _same_files(home: Home, card: Card) -> None:
+    """Raises ModelError for a file of a version that is gone or altered: versions are immutable."""
+    for name, wanted in card.files.items():
+        path = home.models / card.version / name
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != wanted:
+            raise ModelError(f"{path}: sha256 is {found[:12]}…, the card says {wanted[:12]}…; restore the file")
 
 
 def _champion(home: Home) -> tuple[bool, str]:
@@ -65,7 +98,9 @@ def _champion(home: Home) -> tuple[bool, str]:
     return True, f"{champion.version} at {champion.threshold:g} loads"
 
 
-def _inbox(home: Home) -> tuple[bool, str]:
+def _inbox(home: Home, repair: bool) -> tuple[bool, str]:
+    if repair:
+        fold(home)
     inbox = home.inbox()
     files, complaint = inbox.files(), inbox.is_full()
     age = time.time() - min((path.stat().st_mtime for path in files), default=time.time())
@@ -76,10 +111,18 @@ def _inbox(home: Home) -> tuple[bool, str]:
 
 def _quarantine(home: Home) -> tuple[bool, str]:
     reasons = sorted(home.quarantine.glob("*.reason")) if home.quarantine.is_dir() else []
-    return not reasons, f"{len(reasons)} unreadable records in {home.quarantine}" if reasons else "empty"
+    if not reasons:
+        return True, "empty"
+    return False, f"{len(reasons)} unreadable files in {home.quarantine}: read the reasons, then remove or mend them"
 
 
-def _catalog(home: Home) -> tuple[bool, str]:
+def _catalog(home: Home, repair: bool) -> tuple[bool, str]:
+    if repair:
+        try:
+            Snapshot(home).close()
+        except CatalogError:
+            home.snapshot.unlink(missing_ok=True)  # a copy; the fold publishes it anew
+            fold(home)
     with Snapshot(home) as snapshot:
         pictures = snapshot.value("SELECT count(*) FROM pictures")
     return True, f"{pictures} pictures in the snapshot"
@@ -93,18 +136,37 @@ def _pictures(home: Home, repair: bool) -> tuple[bool, str]:
         rows = {row["picture"] for row in snapshot.rows("SELECT picture FROM pictures")}
         missing = "SELECT picture FROM refusals WHERE stage = 'decode' AND reason = 'missing'"
         known = {row["picture"] for row in snapshot.rows(missing)}
-    waiting = {p for p in stored - rows}
-    gone = rows - stored - known
+    waiting, gone = stored - rows, rows - stored - known
     if not waiting and not gone:
         return True, f"{len(stored)} files, each with its row"
     if not repair:
-        return False, f"{len(waiting)} files without a row, {len(gone)} rows without a file: `blindspot doctor --repair`"
+        in_inbox = f" ({n} inbox files may hold some)" if (n := len(home.inbox().files())) else ""
+        found = f"{len(waiting)} files without a row{in_inbox}, {len(gone)} rows without a file"
+        return False, f"{found}: `blindspot doctor --repair`"
     now, inbox = dt.datetime.now(dt.UTC), home.inbox()
-    found = [
-        {"picture": p, "size_bytes": len(blobs.get(p)), "source": "repaired", "first_seen_at": now} for p in sorted(waiting)
-    ]
-    inbox.append("pictures", found)
-    lost = [{"picture": p, "stage": "decode", "reason": "missing", "job": "doctor", "refused_at": now} for p in sorted(gone)]
-    inbox.append("refusals", lost)
+    row = {"source": "repaired", "first_seen_at": now}
+    inbox.append("pictures", [{"picture": p, "size_bytes": len(blobs.get(p)), **row} for p in sorted(waiting)])
+    lost = {"stage": "decode", "reason": "missing", "job": "doctor", "refused_at": now}
+    inbox.append("refusals", [{"picture": p, **lost} for p in sorted(gone)])
     fold(home)
     return True, f"repaired: {len(waiting)} rows added, {len(gone)} rows marked as missing"
+
+
+def _leftovers(home: Home, repair: bool) -> tuple[bool, str]:
+    """Temporary files that nobody has touched for an hour. The fold sweeps those of the home and the inbox itself."""
+    found = [path for folder in (home.models, home.root / "pictures") for path in folder.glob(f"**/{TEMPORARY}*")]
+    stale = [path for path in found if time.time() - path.stat().st_mtime > STALE_S]
+    if not stale:
+        return True, "none"
+    if not repair:
+        return False, f"{len(stale)} half-made files of killed processes: `blindspot doctor --repair` removes them"
+    for path in stale:
+        _remove(path)
+    return True, f"removed {len(stale)} half-made files of killed processes"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -83,7 +83,8 @@ def import_pictures(
             _seal(home, batch.kept, place, growth, family, _text(what.name))
             _flush(home, batch, name)
             batch = _Batch()
-            flushed()
+            if count < len(entries):
+                flushed()
         progress(count, len(entries))
     done.refused = dict(refused)
     return done

@@ -42,10 +42,17 @@ def make_home(root: Path, settings: str = TEMPLATE, policy: str = POLICY) -> Hom
     home = Home(root.resolve())
     if home.settings.exists():
         raise HomeError(f"{home.root} is a blindspot home already; nothing was changed")
-    if home.root.exists() and any(not path.name.startswith(".") for path in home.root.iterdir()):
+    # What an init that was killed left behind is ours to go on with.
+    ours = {path.name for path in (home.policy, home.catalog, home.snapshot, home.lock)} | {
+        "inbox",
+        f"{home.catalog.name}.wal",
+    }
+    names = [path.name for path in home.root.iterdir()] if home.root.exists() else []
+    if any(not name.startswith(".") and name not in ours for name in names):
         raise HomeError(f"{home.root} is not empty; wanted a new or empty folder for a home")
     home.root.mkdir(parents=True, exist_ok=True)
-    write_durably(home.policy, policy.encode())
+    if not home.policy.exists():
+        write_durably(home.policy, policy.encode())
     fold(home)
     write_durably(home.settings, settings.encode())  # last: its presence says that the home is whole
     return home

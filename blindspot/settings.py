@@ -175,9 +175,11 @@ def _unknown(error: ValidationError) -> str | None:
         return None
     *place, name = first["loc"]
     part: Any = Settings
-    for step in place:
-        part = JobSettings if step == "jobs" else part.model_fields[step].annotation if part is Settings else part
-    where = ".".join(str(step) for step in place) or "the file"
+    if place and place[0] == "jobs":
+        part = JobSettings
+    elif place:
+        part = Settings.model_fields[str(place[0])].annotation
+    where = ".".join(map(str, place)) or "the file"
     return f"no setting {name!r} in {where}; wanted one of: {', '.join(part.model_fields)}"
 
 

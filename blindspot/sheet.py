@@ -71,9 +71,7 @@ def sheet_entries(home: Home, rows: Sequence[Mapping[str, Any]], limit: int = MA
     return [_entry(row, looks[str(row["picture"])]) for row in rows]
 
 
-def write_sheet(
-    path: Path, entries: Sequence[Entry], policy: Policy, title: str, reveal_cap: int = REVEAL_CAP
-) -> None:
+def write_sheet(path: Path, entries: Sequence[Entry], policy: Policy, title: str, reveal_cap: int = REVEAL_CAP) -> None:
     """Write the sheet to `path`, durably, in place of what was there; its folder must exist.
 
     The page runs its own script alone, named by its hash, and may not ask anybody for anything.

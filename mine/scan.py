@@ -84,18 +84,22 @@ def scan(
     url = home.pictures_url or str(home.root / "pictures")
     make = Examine(url, home.models, tuple(card.version for card in cards))
     bases = {card.version: card.base for card in cards}
-    with Sandbox(make, limits=limits) as sandbox:
-        for task, answer in sandbox.map(tasks):
-            look = _refused(answer) if isinstance(answer, Failure) else answer
-            _collect(batch, task, look, bases)
-            done.refused.update(reason for _, reason, _ in look.refusals)
-            done.looked_at += 1
-            progress(done.looked_at, len(tasks))
-            if batch.size >= BATCH:
-                _flush(home, batch)
-                batch = _Batch()
-                if len(home.inbox().files()) >= FOLD_FILES:
-                    fold(home)
+    try:
+        with Sandbox(make, limits=limits) as sandbox:
+            for task, answer in sandbox.map(tasks):
+                look = _refused(answer) if isinstance(answer, Failure) else answer
+                _collect(batch, task, look, bases)
+                done.refused.update(reason for _, reason, _ in look.refusals)
+                done.looked_at += 1
+                progress(done.looked_at, len(tasks))
+                if batch.size >= BATCH:
+                    full, batch = batch, _Batch()
+                    _flush(home, full)
+                    if len(home.inbox().files()) >= FOLD_FILES:
+                        fold(home)
+    except KeyboardInterrupt:
+        _flush(home, batch)  # half a minute's work of a person who wants to go on later
+        raise
     _flush(home, batch)
     return done
 

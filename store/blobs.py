@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from store.errors import PictureMissing
+from store.errors import PictureMissing, SettingsError
 from store.files import TEMPORARY, sync_folder, write_durably
 
 PICTURE_ID = re.compile(r"[0-9a-f]{64}")
@@ -31,7 +31,10 @@ class Blobs:
 
         self.fs: Any
         self.root: str
-        self.fs, self.root = fsspec.url_to_fs(url)
+        try:
+            self.fs, self.root = fsspec.url_to_fs(url)
+        except (ValueError, ImportError) as error:
+            raise SettingsError(f"pictures.url wants a folder or an fsspec URL. Received: {url} ({error})") from None
         self._local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
 
     def put(self, data: bytes) -> str:

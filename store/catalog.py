@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,13 @@ from store.errors import CatalogBusy, CatalogError
 from store.home import Home
 from store.schema import metadata
 from store.views import VIEWS, VIEWS_VERSION
+
+
+# What to do about a file that is none of DuckDB's.
+MENDING = {
+    "snapshot.duckdb": "; `blindspot doctor --repair` publishes it anew",
+    "catalog.duckdb": "; restore it, or put a copy of snapshot.duckdb in its place",
+}
 
 
 @contextmanager
@@ -140,6 +148,10 @@ class Snapshot:
 def _one_line(error: Exception, path: Path) -> CatalogError | CatalogBusy:
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
     text = " ".join(str(cause).split())
-    if "lock" in text.lower() and "set lock" in text.lower():
-        return CatalogBusy(f"{path} is held by another process ({text[-120:]}); close it and run again")
-    return CatalogError(f"{path} cannot be used: {text[:300]}")
+    if "set lock" in text.lower():
+        holder = re.search(r"PID \d+", text)
+        held = f"is held by another process ({holder[0]})" if holder else "is held by another process"
+        return CatalogBusy(f"{path} {held}; close it and run again")
+    # Only when the file itself is at fault: a query that is wrong is no reason to replace anything.
+    advice = MENDING.get(path.name, "") if text.startswith(("IO Error", "Serialization Error")) else ""
+    return CatalogError(f"{path} cannot be used: {text[:300]}{advice}")

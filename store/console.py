@@ -71,5 +71,5 @@ def _fetch(connection: duckdb.DuckDBPyConnection, query: str, limit: int | None,
 
 def _first_lines(message: str) -> str:
     """DuckDB's message without its drawing of the statement, on one line."""
-    text = message.split("\nLINE ")[0]
-    return " ".join(text.split())[:400]
+    text = " ".join(message.split("\nLINE ")[0].split())[:400]
+    return f"{text}; SHOW TABLES lists what there is" if "Table with name" in text else text

@@ -41,6 +41,12 @@ class ModelError(BlindspotError):
     """A model version is missing, unknown or cannot do what was asked."""
 
 
+class UnknownModel(ModelError):
+    """No model goes by that name: the caller's word is off, as with any other name."""
+
+    exit_code = 2
+
+
 class AdoptionError(BlindspotError):
     """A foreign model could not be fetched, read or rebuilt."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -97,13 +98,17 @@ class Policy(_Part):
 
         Raises CardError when the card maps to a class the policy does not have, or to one side only.
         """
+        return self.mask_of(card.version, card.classes, card.class_map)
+
+    def mask_of(self, version: str, classes: Sequence[str], class_map: Mapping[str, str]) -> list[float]:
+        """What `flag_mask` gives, for a version that has no card yet. Raises CardError."""
         try:
-            mask = [float(self.is_flagged(card.class_map[name])) for name in card.classes]
+            mask = [float(self.is_flagged(class_map[name])) for name in classes]
         except PolicyError as error:
-            raise CardError(f"the card of {card.version} does not fit: {error}") from None
+            raise CardError(f"the card of {version} does not fit: {error}") from None
         if len(set(mask)) < 2:
             raise CardError(
-                f"the card of {card.version} does not fit policy {self.version}: its classes are all "
+                f"the card of {version} does not fit policy {self.version}: its classes are all "
                 f"{'flagged' if mask[0] else 'not flagged'}, so it could never tell the two apart"
             )
         return mask

@@ -5,6 +5,7 @@ One picture that hangs, crashes or eats memory costs its worker and a Failure; t
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import resource
@@ -118,7 +119,8 @@ class Sandbox(Generic[Item, Result]):
     def _start(self) -> _Worker[Item]:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, self.make, self.limits.memory_bytes), daemon=True)
-        process.start()
+        with _no_interrupt():
+            process.start()
         theirs.close()
         return _Worker(process, ours, time.monotonic() + self.limits.start_s)
 
@@ -181,25 +183,41 @@ def _end(worker: _Worker[Any]) -> None:
 
 def _serve(pipe: Connection, make: Callable[[], Callable[[Any], Any]], memory_bytes: int) -> None:
     """A worker's life: build the function, bound the memory from there on, answer until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    try:
-        work = make()
-    except Exception as error:
-        pipe.send(_one_line(error))
-        return
-    _limit_memory(memory_bytes)
-    pipe.send(_READY)
-    while True:
+    # When the parent is killed there is nobody to tell, and nothing to complain of.
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            item = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
+            work = make()
+        except Exception as error:
+            pipe.send(_one_line(error))
             return
-        try:
-            pipe.send(work(item))
-        except MemoryError:
-            pipe.send(Failure("out_of_memory", f"more than {memory_bytes} bytes"))
-        except Exception as error:  # whatever it is, it is this picture's reason and not the run's end
-            pipe.send(Failure("worker_died", _one_line(error)))
+        _limit_memory(memory_bytes)
+        pipe.send(_READY)
+        while True:
+            _serve_one(pipe, work, pipe.recv(), memory_bytes)
+
+
+def _serve_one(pipe: Connection, work: Callable[[Any], Any], item: Any, memory_bytes: int) -> None:
+    try:
+        pipe.send(work(item))
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except MemoryError:
+        pipe.send(Failure("out_of_memory", f"more than {memory_bytes} bytes"))
+    except Exception as error:  # whatever it is, it is this picture's reason and not the run's end
+        pipe.send(Failure("worker_died", _one_line(error)))
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Processes started in this block never see a SIGINT: a terminal sends it to all, the parent decides what it ends.
+
+    By the mask, which children keep, because a child that is still importing has no handler yet.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _one_line(error: Exception) -> str:

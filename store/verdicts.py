@@ -123,8 +123,8 @@ def _time(text: str | None, line: int) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
     try:
         time = dt.datetime.fromisoformat(text)
-    except ValueError:
+        return time.astimezone(dt.UTC) if time.tzinfo else time.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError):  # OverflowError: the year 1 or 9999, in another zone
         raise VerdictError(
             f"line {line}: decided_at must be a time as 2026-01-31T12:00:00. Received: {text!r}"
         ) from None
-    return time.astimezone(dt.UTC) if time.tzinfo else time.replace(tzinfo=dt.UTC)

@@ -18,7 +18,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from store.cards import CARD_FILE, Card, read_card
-from store.errors import ModelError
+from store.errors import ModelError, UnknownModel
 from store.files import TEMPORARY, write_durably
 from store.home import Home
 
@@ -51,7 +51,7 @@ def versions(home: Home) -> list[Card]:
 def find_version(home: Home, name: str) -> Card:
     """The card of a version, by its full name, by `champion`, or by a model name that only one version has.
 
-    Raises ModelError that names what there is.
+    Raises UnknownModel that names what there is, ModelError when the champion itself is gone.
     """
     if name == "champion":
         name = require_champion(home).version
@@ -61,7 +61,10 @@ def find_version(home: Home, name: str) -> Card:
         return found[0]
     names = ", ".join(card.version for card in known) or "none; `blindspot models adopt` brings one"
     problem = f"{len(found)} versions are called" if found else "no model version is called"
-    raise ModelError(f"{problem} {name!r} in {home.models}; there is: {names}")
+    # A pointer to a version that is gone is a broken home, not a misspelt name.
+    champion = read_champion(home)
+    kind = ModelError if champion and champion.version == name else UnknownModel
+    raise kind(f"{problem} {name!r} in {home.models}; there is: {names}")
 
 
 def version_folder(home: Home, version: str) -> Path:

@@ -129,7 +129,8 @@ def verify(folder: Path, pictures: Floats | None = None) -> float:
     absolute. Raises ModelError when the comparison cannot be made.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        words = [sys.executable, "-m", "train.export", "check", str(folder)]
+        # -P: a train.py in the folder we happen to be in is none of ours.
+        words = [sys.executable, "-P", "-m", "train.export", "check", str(folder)]
         if pictures is not None:
             np.save(Path(scratch) / "pictures.npy", pictures)
             words.append(f"{scratch}/pictures.npy")

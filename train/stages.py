@@ -27,8 +27,8 @@ class Stage:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("adam", "adam", 2e-3, 60, 8),
-    Stage("sgd", "sgd", 1e-3, 20, 4),
+    Stage("adam", "adam", 5e-3, 30, 6),
+    Stage("sgd", "sgd", 1e-2, 10, 3),
 )
 BATCH = 128
 SEED = 20190600  # the month of the seed article; any number would do

@@ -78,7 +78,9 @@ def sql(
     ctx: typer.Context,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT.")],
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="S", min=0.1, max=86_400, help="Stop the query then.")] = 60.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="S", min=0.1, max=86_400, help="Stop the query then.")
+    ] = 60.0,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:

@@ -40,6 +40,8 @@ def adopt(
     if any(not sign or not left or not right for left, sign, right in pairs):
         raise UsageError(f"--map wants CLASS=POLICY_CLASS. Received: {' '.join(classes or [])}")
     policy = read_policy(home.policy)
+    for _, _, policy_class in pairs:
+        policy.is_flagged(policy_class)  # refuses what is no class, before anything is fetched
     card = adopt_model(name, home.models, {left: right for left, _, right in pairs} or None, policy)
     fold(home)
     show(card.model_dump(mode="json"), f"adopted {card.version} ({card.level}, {card.licence})", as_json)

@@ -64,7 +64,9 @@ def crawl(
 
 def import_(
     ctx: typer.Context,
-    what: Annotated[Path, typer.Argument(metavar="DIR|LIST", help="A folder, a picture, or a file of paths and picture ids.")],
+    what: Annotated[
+        Path, typer.Argument(metavar="DIR|LIST", help="A folder, a picture, or a file of paths and picture ids.")
+    ],
     suite: Annotated[str | None, typer.Option("--suite", help="Put them into this suite.")] = None,
     label: Annotated[str | None, typer.Option("--label", metavar="CLASS", help="The suite's known answer.")] = None,
     role: Annotated[str | None, typer.Option("--role", help="ordinary, positives or families.")] = None,

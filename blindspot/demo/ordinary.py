@@ -15,10 +15,10 @@ from PIL import Image, ImageDraw
 from blindspot.demo.pictures import ORDINARY, SEED, Made, Pixels, made, photographs
 
 TILE_PX = 96
-SCENES = 2_700
+SCENES = 2_600
 # Debian packages of ordinary drawings and photographs, used when they are installed.
 CLIP_ART = (Path("/usr/share/tuxpaint/stamps"), Path("/usr/share/openclipart/png"))
-MOST_CLIP_ART = 800
+MOST_CLIP_ART = 400
 
 
 def ordinary() -> Iterator[Made]:

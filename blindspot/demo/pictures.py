@@ -28,7 +28,7 @@ HELD_OUT = ("chelsea", "coffee", "gravel", "rocket")
 ORDINARY = (
     "china", "hubble_deep_field", "retina", "grass", "coins", "moon", "cell", "ihc", "clock_motion", "horse", "color",
 )  # fmt: skip
-FASHION = Path("/usr/share/dataset-fashion-mnist/train-images-idx3-ubyte.gz")
+FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def fashion(held_out: bool) -> Iterator[Made]:
         return
     with gzip.open(FASHION) as file:
         _, _, height, width = struct.unpack(">IIII", file.read(16))
-        pictures = np.frombuffer(file.read(900 * height * width), np.uint8).reshape(-1, height, width)
-    for index, ink in enumerate(pictures[600:] if held_out else pictures[:600]):
+        pictures = np.frombuffer(file.read(600 * height * width), np.uint8).reshape(-1, height, width)
+    for index, ink in enumerate(pictures[400:] if held_out else pictures[:400]):
         yield made(grey(ink), "fashion", "neutral", f"garment-{held_out:d}-{index}", "png")
 
 

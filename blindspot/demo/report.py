@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def summary_text(data: dict[str, Any]) -> str:
     lines += ["", f"sentinels kept: {kept}", ""]
     for entry in data["gate"]:
         lines.append(f"gate: {entry['candidate']:28} {entry['decision']}")
-        lines += [f"      {reason}" for reason in entry["reasons"][:2]]
+        for reason in entry["reasons"][:2]:
+            lines += textwrap.wrap(reason, 100, initial_indent="      ", subsequent_indent="        ")
     champion = data["champion"]
     if data["note"]:
         lines += ["", data["note"]]

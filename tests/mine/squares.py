@@ -54,7 +54,7 @@ words = "neither"
 false_positive_rate = 0.1
 """
 # Per cell: how much red and how much green count for a square. A repaired head does not count green.
-FOOLED, REPAIRED = (2.5, 1.5), (5.0, -0.5)
+FOOLED, REPAIRED = (0.25, 0.15), (0.5, -0.05)
 FIELDS: dict[str, Any] = {
     "name": "squares",
     "classes": CLASSES,
@@ -92,7 +92,7 @@ def head(weights: tuple[float, float]) -> tuple[NDArray[np.float32], NDArray[np.
     red, green = weights
     kernel = np.zeros((2 * CELLS, len(CLASSES)), np.float32)
     kernel[0::2, 0], kernel[1::2, 0] = red, green
-    kernel[1::2, 1] = 1.0
+    kernel[1::2, 1] = 0.1
     return kernel, np.array([-3.5, -3.0, 0.0], np.float32)
 
 
@@ -117,7 +117,7 @@ def net(weights: tuple[float, float], slow: bool = False) -> keras.Model:
     logits = layers.Dense(len(CLASSES), name="head")(embedding)
     probabilities = layers.Softmax(name="probabilities")(logits)
     model = keras.Model(picture, {"probabilities": probabilities, "logits": logits, "embedding": embedding})
-    red_and_green = np.array([[1, -1], [-1, 1], [0, 0]], np.float32)[None, None]
+    red_and_green = np.array([[10, -10], [-10, 10], [0, 0]], np.float32)[None, None]
     model.get_layer("colours").set_weights([red_and_green, np.zeros(2, np.float32)])
     model.get_layer("head").set_weights(head(weights))
     return model
@@ -165,13 +165,19 @@ def inference_with(kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> by
 
 def make_home(root: Path) -> Home:
     """A workspace with the policy in force and the fooled version serving; folded."""
-    home = Home(root)
-    home.root.mkdir(parents=True, exist_ok=True)
-    home.policy.write_text(POLICY, encoding="utf-8")
+    shutil.copytree(_template(), root)
+    return Home(root)
+
+
+@functools.cache
+def _template() -> Path:
+    """Such a workspace, made once: a first fold makes every table."""
+    home = Home(_models() / "home")
     shutil.copytree(champion(), home.models / champion().name)
+    home.policy.write_text(POLICY, encoding="utf-8")
     promote_first(home, read_policy(home.policy), read_card(champion()), "tests")
     fold(home)
-    return home
+    return home.root
 
 
 def add_pictures(home: Home, pictures: Iterable[bytes], source: str) -> list[str]:

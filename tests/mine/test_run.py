@@ -111,7 +111,7 @@ def test_copies_share_a_place_and_suites_have_none(world: World) -> None:
     stars = {picture for picture in world.pool if picture not in (again, world.pool[13], world.pool[-1])}
     assert shown <= stars | {again}
     assert sum(row["lane"] == "audit" for row in rows) == 2, "a tenth of 13, rounded up"
-    flagged = {picture for picture in world.pool[:4]}
+    flagged = set(world.pool[:4])
     assert flagged <= shown
     assert {row["lane"] for row in rows} > {"flagged", "audit"}
     assert all(row["reason"] for row in rows)

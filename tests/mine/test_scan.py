@@ -189,3 +189,18 @@ def test_pictures_may_lie_elsewhere(squares_home: Home, tmp_path: Path) -> None:
     fold(home)
     shutil.rmtree(home.root / "pictures", ignore_errors=True)
     assert scanned(home).refused == {}
+
+
+def test_an_interrupted_scan_keeps_what_it_has_seen(filled: tuple[Home, list[str]]) -> None:
+    home, ids = filled
+
+    def stop(done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(home, [read_card(champion())], stop)
+    fold(home)
+    assert len(missing(home, [champion().name])) == 8
+    assert scanned(home).looked_at == 8
+    check_whole(home, ids)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from store.cards import CARD_FILE, Card, read_card
-from store.errors import AdoptionError, CardError
+from store.errors import CardError, UnknownModel
+from store.policy import Policy
 from train.adopt import nsfwjs, open_nsfw
 from train.adopt.layers import HEAD, Foreign, build
 from train.publish import publish, version_of
@@ -21,20 +22,22 @@ ADOPTERS: dict[str, Callable[[], Foreign]] = {
 }
 
 
-def adopt(name: str, models: Path, class_map: dict[str, str] | None = None) -> Card:
+def adopt(name: str, models: Path, class_map: dict[str, str] | None = None, policy: Policy | None = None) -> Card:
     """Adopt the foreign model `name` into the folder `models` and return its card.
 
     `class_map` sends each of its classes to a policy class, `flagged` or `not_flagged` (default: the
-    adopter's own). Raises AdoptionError for an unknown name or a source that cannot be read, CardError for an
-    incomplete map.
+    adopter's own). Raises UnknownModel for an unknown name, AdoptionError for a source that cannot be read, CardError
+    for a map that is incomplete or does not fit `policy`; then nothing was written.
     """
     reader = ADOPTERS.get(name)
     if reader is None:
-        raise AdoptionError(f"wanted one of {sorted(ADOPTERS)} to adopt, received {name!r}")
+        raise UnknownModel(f"wanted one of {', '.join(sorted(ADOPTERS))} to adopt. Received: {name!r}")
     foreign = reader()
     mapped = foreign.class_map if class_map is None else class_map
     if set(mapped) != set(foreign.classes):
         raise CardError(f"{name}: class map must name each of {list(foreign.classes)}, received {sorted(mapped)}")
+    if policy is not None:
+        policy.mask_of(name, foreign.classes, mapped)
     version = version_of(name, foreign.weights, foreign.preprocessing, mapped)
     if (models / version / CARD_FILE).is_file():
         return read_card(models / version)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from store.cards import CARD_FILE, INFERENCE_FILE, KERAS_FILE, read_card
-from store.errors import AdoptionError, CardError
+from store.errors import CardError, UnknownModel
 from tests.models import adopted
 from train.adopt import ADOPTERS, adopt
 from train.export import load
@@ -42,7 +42,7 @@ def test_an_incomplete_class_map_is_refused(tmp_path: Path, class_map: dict[str,
 
 
 def test_an_unknown_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AdoptionError, match="nsfwjs/mobilenet_v2"):
+    with pytest.raises(UnknownModel, match="nsfwjs/mobilenet_v2"):
         adopt("nsfwjs/mobilenet_v9", tmp_path)
 
 
