@@ -63,7 +63,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="blindspot")
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         sys.stdout.flush()

@@ -63,8 +63,8 @@ def user() -> str:
 
 
 @contextlib.contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error for `update(done, total)`; plain silence where that is no terminal."""
+def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar on standard error for `update(done, total)`, total None for nobody knows; silence elsewhere."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return

@@ -30,9 +30,7 @@ META_PICTURES = frozenset(
         "msapplication-tileimage",
     }
 )
-LINK_PICTURES = frozenset(
-    {"icon", "apple-touch-icon", "apple-touch-icon-precomposed", "image_src", "mask-icon"}
-)
+LINK_PICTURES = frozenset({"icon", "apple-touch-icon", "apple-touch-icon-precomposed", "image_src", "mask-icon"})
 SKIPPED_SCHEMES = frozenset({"data", "javascript", "mailto", "tel", "about", "blob", "sms", "whatsapp"})
 
 
@@ -112,9 +110,7 @@ def carriers(page: str, url: str) -> Carriers:
 
 def style_carriers(sheet: str, url: str) -> Carriers:
     """What the style sheet `sheet`, fetched from `url`, carries: pictures and imported style sheets."""
-    written = [("picture", found) for found in pictures_in(sheet)] + [
-        ("style", found) for found in imports(sheet)
-    ]
+    written = [("picture", found) for found in pictures_in(sheet)] + [("style", found) for found in imports(sheet)]
     return _gathered(url, written)
 
 

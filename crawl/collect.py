@@ -127,9 +127,7 @@ class Collector:
         now = dt.datetime.now(dt.UTC)
         row = {"picture": picture, "size_bytes": len(data), "source": seen.source, "first_seen_at": now}
         self._batch.rows["pictures"].append(row)
-        self._batch.rows["sightings"].append(
-            {"picture": picture, **vars(seen), "job": self.job, "seen_at": now}
-        )
+        self._batch.rows["sightings"].append({"picture": picture, **vars(seen), "job": self.job, "seen_at": now})
         self._batch.new += new
         self.taken += 1
         self._show()

@@ -154,9 +154,7 @@ def _literal(text: str, where: str) -> Address:
     try:
         return _plain(ipaddress.ip_address(text))
     except ValueError:
-        raise UsageError(
-            f"{where} wants an IP address in its usual spelling, no name. Received: {text!r}"
-        ) from None
+        raise UsageError(f"{where} wants an IP address in its usual spelling, no name. Received: {text!r}") from None
 
 
 def _name(text: str) -> str:

@@ -58,9 +58,7 @@ class Job:
         if self.spider == "pages":
             _check(bool(self.urls), "--url", "at least one URL to start from", "none")
         elif self.list_file is None or not self.list_file.is_file():
-            raise UsageError(
-                f"crawl url_list wants --list FILE with one URL a line. Received: {self.list_file}"
-            )
+            raise UsageError(f"crawl url_list wants --list FILE with one URL a line. Received: {self.list_file}")
         _ = self.gate  # refuses what is no address
 
     @functools.cached_property
@@ -103,13 +101,7 @@ class Summary:
     def sentence(self) -> str:
         """The summary in one line."""
         refused = ", ".join(f"{count} {reason}" for reason, count in sorted(self.refused.items()))
-        nothing = (
-            ""
-            if self.pictures
-            else " (the site shows no picture)"
-            if self.pages
-            else " (no URL gave a picture)"
-        )
+        nothing = "" if self.pictures else " (the site shows no picture)" if self.pages else " (no URL gave a picture)"
         return (
             f"{self.job}: {self.pages} pages, {self.pictures} pictures{nothing}, {self.new_pictures} of them "
             f"new; refused: {refused or 'none'}; {self.seconds:.1f} s; {self.stopped}"

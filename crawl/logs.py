@@ -14,9 +14,7 @@ from crawl.text import clean
 
 LOGGERS = ("scrapy", "twisted", "aiohttp", "asyncio", "crawl", "protego")
 # What they complain of becomes a row, or is meant so (redirects without a referer middleware).
-TOO_LOUD = tuple(
-    f"scrapy.downloadermiddlewares.{name}" for name in ("robotstxt", "redirect", "httpcompression")
-)
+TOO_LOUD = tuple(f"scrapy.downloadermiddlewares.{name}" for name in ("robotstxt", "redirect", "httpcompression"))
 MAX_LINE_CHARS = 1_000
 
 

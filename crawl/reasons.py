@@ -59,9 +59,7 @@ def reason_of(failure: Failure) -> tuple[str, str]:
     if isinstance(error, Refused):
         return error.reason, clean(error.detail)
     reason = next((reason for kind, reason in _OF_ERRORS if isinstance(error, kind)), None)
-    return (
-        (reason, clean(str(error))) if reason else ("crawl_error", clean(f"{type(error).__name__}: {error}"))
-    )
+    return (reason, clean(str(error))) if reason else ("crawl_error", clean(f"{type(error).__name__}: {error}"))
 
 
 def reason_of_answer(response: Response) -> str | None:

@@ -80,9 +80,7 @@ async def _crawl(job: Job, collector: Collector) -> Any:
     from crawl.spiders import SPIDERS
 
     if not job.contact:
-        logger.warning(
-            "the crawler names no contact; set one in blindspot.toml, so that owners of hosts can reach you"
-        )
+        logger.warning("the crawler names no contact; set one in blindspot.toml, so that owners of hosts can reach you")
     crawler = Crawler(SPIDERS[job.spider], settings_for(job))
     collector.attach(crawler)
     with _interruptible(crawler):
@@ -122,9 +120,7 @@ def _interruptible(crawler: Crawler) -> Iterator[None]:
 def _summary(job: Job, collector: Collector, seconds: float, left_links: int) -> Summary:
     tally = collector.tally
     if isinstance(collector.failure, InboxFull):
-        raise InboxFull(
-            f"{collector.failure}; the crawl stopped with {tally.pictures} pictures recorded, none lost"
-        )
+        raise InboxFull(f"{collector.failure}; the crawl stopped with {tally.pictures} pictures recorded, none lost")
     if collector.failure:
         raise collector.failure
     stopped = STOPPED.get(collector.stopped)

@@ -22,6 +22,8 @@ from store.blobs import Blobs
 from store.errors import PictureError, PictureMissing
 from store.pictures import Limits, decode
 
+BLANK = np.zeros((1, 1, 3), np.uint8)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -55,6 +57,9 @@ class Examine:
     def __call__(self) -> Callable[[Task], Look]:
         blobs = Blobs(self.pictures_url)
         runtimes = {version: Runtime(self.models / version) for version in self.versions}
+        for runtime in runtimes.values():
+            # A version that cannot answer at all fails here, and not on every picture, which would be refused for good.
+            runtime.run(prepare(BLANK, runtime.card.preprocessing))
         return lambda task: examine(task, blobs, runtimes, self.limits)
 
 

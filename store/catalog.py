@@ -17,7 +17,6 @@ from store.home import Home
 from store.schema import metadata
 from store.views import VIEWS, VIEWS_VERSION
 
-
 # What to do about a file that is none of DuckDB's.
 MENDING = {
     "snapshot.duckdb": "; `blindspot doctor --repair` publishes it anew",

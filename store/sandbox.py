@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -213,6 +214,8 @@ def _no_interrupt() -> Iterator[None]:
 
     By the mask, which children keep, because a child that is still importing has no handler yet.
     """
+    # The first spawn of a process starts this one beside it, which would lift our mask again.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -91,6 +91,10 @@ def sql(
 
     if as_csv and as_json:
         raise UsageError("wanted one of --csv and --json. Received: both")
+    try:
+        query.encode()
+    except UnicodeEncodeError:
+        raise UsageError("SQL wants text in UTF-8. Received: bytes that are none") from None
     home, _ = open_home(ctx.obj)
     answer = ask(home, query, limit, timeout)
     if not as_csv:

@@ -56,10 +56,15 @@ def crawl(
         from dataclasses import replace
 
         job = replace(settings.job(what, home.root), **chosen)
-    summary = run(job, home, drain=lambda: fold_inbox(home))
+    with progress("crawling") as update:
+        summary = run(
+            job, home, progress=lambda pages, pictures, refused: update(pictures, None), drain=lambda: fold_inbox(home)
+        )
     if not no_fold:
         fold_inbox(home)
     show(asdict(summary), summary.sentence(), as_json)
+    if summary.stopped == "interrupted":
+        raise KeyboardInterrupt
 
 
 def import_(

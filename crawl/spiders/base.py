@@ -108,9 +108,7 @@ class PictureSpider(scrapy.Spider):
     def on_fault(self, failure: Failure, response: Response | Failure) -> None:
         """A fault of our own while an answer was read: the log has the trace, the URL gets its row."""
         asked = response if isinstance(response, Response) else response.request  # type: ignore[attr-defined]
-        self.collector.refuse(
-            asked.url, "crawl_error", clean(f"{type(failure.value).__name__}: {failure.value}")
-        )
+        self.collector.refuse(asked.url, "crawl_error", clean(f"{type(failure.value).__name__}: {failure.value}"))
 
 
 def origin_of(page: str | None, url: str) -> dict[str, str]:

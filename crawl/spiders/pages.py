@@ -52,9 +52,7 @@ class Pages(PictureSpider):
             return
         html = _as_html(response)
         if html is None:
-            self.collector.refuse(
-                response.url, "not_a_page", f"{len(response.body)} bytes, neither HTML nor picture"
-            )
+            self.collector.refuse(response.url, "not_a_page", f"{len(response.body)} bytes, neither HTML nor picture")
             return
         self.collector.page()
         found = carriers(html.text, html.url)
@@ -84,9 +82,7 @@ class Pages(PictureSpider):
         """Requests for the pictures that a style sheet names, and for what it imports."""
         if not self.succeeded(response):
             return
-        text = (
-            response.text if isinstance(response, TextResponse) else response.body.decode("utf-8", "replace")
-        )
+        text = response.text if isinstance(response, TextResponse) else response.body.decode("utf-8", "replace")
         found = style_carriers(text, response.url)
         for written in found.unusable:
             self.collector.refuse(written, "bad_url", f"in a style sheet of {page}")

@@ -116,9 +116,7 @@ def test_no_markup_is_too_strange(page: str) -> None:
 
 
 def test_a_style_sheet_resolves_against_itself() -> None:
-    found = style_carriers(
-        '@import "b.css"; p { background: url(1.png), url(file:///2.png) }', "http://c.test/s/a.css"
-    )
+    found = style_carriers('@import "b.css"; p { background: url(1.png), url(file:///2.png) }', "http://c.test/s/a.css")
     assert found.pictures == ("http://c.test/s/1.png",)
     assert found.styles == ("http://c.test/s/b.css",)
     assert found.unusable == ("file:///2.png",)

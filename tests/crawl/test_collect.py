@@ -34,9 +34,7 @@ def test_an_inbox_that_nobody_folds_ends_the_crawl_and_loses_nothing(
 ) -> None:
     home = Home(tmp_path / "home", inbox_limits=InboxLimits(max_files=3, patience_s=0.3))
     handler = Lines()
-    with pytest.raises(
-        InboxFull, match=r"is full: .*nobody folded .*; the crawl stopped with \d+ pictures"
-    ) as caught:
+    with pytest.raises(InboxFull, match=r"is full: .*nobody folded .*; the crawl stopped with \d+ pictures") as caught:
         run(gallery.job("a.test/"), home, log_handler=handler)
     said = int(str(caught.value).partition("stopped with ")[2].split()[0])
     kept = {row["picture"] for row in records(home, "sightings")}
@@ -50,9 +48,7 @@ def test_an_inbox_that_nobody_folds_ends_the_crawl_and_loses_nothing(
     assert (again.pictures, again.new_pictures) == (PICTURES, PICTURES - said)
 
 
-def test_a_full_inbox_that_is_folded_lets_the_crawl_go_on(
-    gallery: Site, tmp_path: Path, small_batches: None
-) -> None:
+def test_a_full_inbox_that_is_folded_lets_the_crawl_go_on(gallery: Site, tmp_path: Path, small_batches: None) -> None:
     home = Home(tmp_path / "home", inbox_limits=InboxLimits(max_files=3, patience_s=20))
     handler, folded = Lines(), []
 

@@ -63,8 +63,7 @@ def test_sources() -> None:
 def test_the_sentence_of_a_summary() -> None:
     summary = Summary("night", 3, 10, 4, {"robots": 2, "http_404": 1}, 1.26, "max_pages", 7)
     assert summary.sentence() == (
-        "night: 3 pages, 10 pictures, 4 of them new; refused: 1 http_404, 2 robots; 1.3 s; "
-        "max_pages, 7 links left"
+        "night: 3 pages, 10 pictures, 4 of them new; refused: 1 http_404, 2 robots; 1.3 s; max_pages, 7 links left"
     )
 
 

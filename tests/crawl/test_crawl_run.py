@@ -31,9 +31,7 @@ class Lines(logging.Handler):
 def test_the_pictures_of_a_site_are_in_the_store_when_run_returns(site: Site, home: Home) -> None:
     site.routes = {
         "a.test/": Answer('<img src="1.png"><a href="two">2</a><a href="http://b.test/">other site</a>'),
-        "a.test/two": Answer(
-            f'<img src="2.png"><img src="/1.png"><img src="{site.url("cdn.test", "/1.png")}">'
-        ),
+        "a.test/two": Answer(f'<img src="2.png"><img src="/1.png"><img src="{site.url("cdn.test", "/1.png")}">'),
         "/1.png": png(1),
         "/2.png": png(2),
     }
@@ -104,9 +102,7 @@ def test_a_host_that_refuses_is_one_clear_line_and_a_row(home: Home, site: Site)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     job = site.job(urls=(f"http://a.test:{port}/",), allow_addresses=(f"127.0.0.1:{port}",))
-    with pytest.raises(
-        CrawlError, match=r"^test: nothing could be fetched: http://a.test:\d+/: connection_failed"
-    ):
+    with pytest.raises(CrawlError, match=r"^test: nothing could be fetched: http://a.test:\d+/: connection_failed"):
         run(job, home)
     (row,) = records(home, "refusals")
     assert (row["stage"], row["reason"], row["job"]) == ("fetch", "connection_failed", "test")
@@ -155,8 +151,7 @@ def test_log_lines_carry_nothing_of_the_web_that_could_hurt(site: Site, home: Ho
     evil = "\x1b]0;owned\x07\r\nFAKE"
     site.routes = {
         "/": Answer(
-            f"<img src='http://user:S3CRET@a.test:{site.port}/{evil}.png'>"
-            f"<img src='x{evil}'><a href='y{evil}'>"
+            f"<img src='http://user:S3CRET@a.test:{site.port}/{evil}.png'><img src='x{evil}'><a href='y{evil}'>"
         ),
     }
     run(site.job("a.test/", contact=""), home, log_handler=handler)

@@ -29,9 +29,7 @@ def test_while_a_crawl_runs_it_listens_nowhere_and_only_our_handler_is_made(site
 
     def look(path: str) -> Answer:
         connections = psutil.Process().net_connections(kind="inet")
-        listening.extend(
-            c.laddr for c in connections if c.status == psutil.CONN_LISTEN and c.laddr.port != site.port
-        )
+        listening.extend(c.laddr for c in connections if c.status == psutil.CONN_LISTEN and c.laddr.port != site.port)
         return Answer("words")
 
     site.routes = {"/": look}
@@ -51,9 +49,7 @@ def test_no_scheme_but_http_has_a_handler(site: Site) -> None:
     assert set(made.values()) == {f"{crawl.download.__name__}.GatedDownloads"}
 
 
-def test_every_connection_of_a_crawl_asks_the_gate(
-    site: Site, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_connection_of_a_crawl_asks_the_gate(site: Site, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     monkeypatch.setattr(crawl.download.Gate, "check", lambda self, host, port: asked.append((host, port)))
     site.routes = {"/": Answer("words")}

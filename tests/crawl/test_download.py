@@ -129,9 +129,7 @@ def test_an_answer_that_changes_after_the_check_meets_the_gate_again(
     with pytest.raises(CrawlError):
         run(listed(tmp_path / "list", [f"http://rebound.example:{canary.port}/x.png"]), home)
     assert canary.visits() == 0
-    assert [row["url"] for row in records(home, "refusals")] == [
-        f"http://rebound.example:{canary.port}/x.png"
-    ]
+    assert [row["url"] for row in records(home, "refusals")] == [f"http://rebound.example:{canary.port}/x.png"]
 
 
 def test_a_proxy_of_the_environment_is_not_used(
@@ -195,16 +193,12 @@ def test_every_way_to_fail_has_its_reason(site: Site, home: Home) -> None:
         "/short.png": Answer(picture(1), kind="image/png", length=9_999),
         "/liar": png(2),
         "/wrong": Answer(picture(3), kind="text/html"),
-        "/zipped.png": Answer(
-            gzip.compress(picture(4)), kind="image/png", headers={"Content-Encoding": "gzip"}
-        ),
+        "/zipped.png": Answer(gzip.compress(picture(4)), kind="image/png", headers={"Content-Encoding": "gzip"}),
     }
     for encoding in ("gzip", "br", "zstd", "deflate"):
         headers = {"Content-Encoding": encoding}
         site.routes[f"/not-{encoding}.png"] = Answer(picture(5), kind="image/png", headers=headers)
-        site.routes[f"/rubbish-{encoding}.png"] = Answer(
-            b"\x1f\x8brubbish", kind="image/png", headers=headers
-        )
+        site.routes[f"/rubbish-{encoding}.png"] = Answer(b"\x1f\x8brubbish", kind="image/png", headers=headers)
     site.routes["/"] = Answer(
         "".join(f"<img src={path}>" for path in site.routes) + "<img src=http://refused.test:1/x.png>"
     )
@@ -219,9 +213,7 @@ def test_every_way_to_fail_has_its_reason(site: Site, home: Home) -> None:
         "a.test/bomb.png": "too_large",
         "a.test/short.png": "incomplete",
         "refused.test:1/x.png": "connection_failed",
-        **{
-            f"a.test/rubbish-{encoding}.png": "bad_encoding" for encoding in ("gzip", "br", "zstd", "deflate")
-        },
+        **{f"a.test/rubbish-{encoding}.png": "bad_encoding" for encoding in ("gzip", "br", "zstd", "deflate")},
     }
     not_packed = {f"a.test/not-{encoding}.png" for encoding in ("gzip", "br", "zstd", "deflate")}
     assert seen(home, site) == {"a.test/liar", "a.test/wrong", "a.test/zipped.png"} | not_packed
@@ -267,9 +259,7 @@ def self_signed(path: Path) -> Path:
         .serial_number(1)
         .not_valid_before(now - dt.timedelta(days=9))
         .not_valid_after(now - dt.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("10.0.0.1"))]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("10.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(

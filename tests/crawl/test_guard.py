@@ -67,13 +67,7 @@ def test_the_standard_library_never_knows_a_reason_that_the_gate_does_not(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
     inner = getattr(address, "ipv4_mapped", None) or address
-    special = (
-        inner.is_private
-        or inner.is_loopback
-        or inner.is_link_local
-        or inner.is_multicast
-        or inner.is_reserved
-    )
+    special = inner.is_private or inner.is_loopback or inner.is_link_local or inner.is_multicast or inner.is_reserved
     is_nat64 = address in ipaddress.ip_network("64:ff9b::/96") if address.version == 6 else False
     assert why_refused(address) or is_nat64 or not special
 
@@ -84,9 +78,7 @@ def test_public_addresses_pass(address: str) -> None:
     Gate().check(address, 80)
 
 
-@pytest.mark.parametrize(
-    "host", ["", "localhost", "127.1", "0177.0.0.1", "2130706433", "①②⑦.0.0.1", "127.0.0.1\n"]
-)
+@pytest.mark.parametrize("host", ["", "localhost", "127.1", "0177.0.0.1", "2130706433", "①②⑦.0.0.1", "127.0.0.1\n"])
 def test_only_numeric_addresses_are_looked_at(host: str) -> None:
     with pytest.raises(AddressRefused, match="numeric"):
         Gate().check(host, 80)

@@ -70,9 +70,7 @@ def test_a_page_is_known_by_its_bytes_too(site: Site, home: Home) -> None:
 
 
 def test_pictures_that_cannot_be_asked_for_have_their_row(site: Site, home: Home) -> None:
-    site.routes = {
-        "/": Answer('<img src="file:///etc/passwd"><img src="http://[::1"><img src="data:image/png,x">')
-    }
+    site.routes = {"/": Answer('<img src="file:///etc/passwd"><img src="http://[::1"><img src="data:image/png,x">')}
     run(site.job("a.test/"), home)
     assert reasons(home, site) == {"file:///etc/passwd": "bad_url", "[::1": "bad_url"}
     assert site.url("a.test") in records(home, "refusals")[0]["detail"]

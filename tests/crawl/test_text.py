@@ -13,9 +13,7 @@ def test_a_line_stays_a_line_and_shows_what_was_there() -> None:
 
 
 def test_credentials_are_cut_out_of_every_url() -> None:
-    text = (
-        "GET http://user:secret@a.test/x failed, https://token@b.test too, ftp://c:d@e.test; mail me@a.test"
-    )
+    text = "GET http://user:secret@a.test/x failed, https://token@b.test too, ftp://c:d@e.test; mail me@a.test"
     assert clean(text) == "GET http://a.test/x failed, https://b.test too, ftp://e.test; mail me@a.test"
     assert clean("http:\\\\user:secret@a.test") == "http:\\\\a.test"
 

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from mine.scan import Scanned, missing, scan
 from store.cards import read_card
 from store.catalog import Snapshot
 from store.embeddings import read_embeddings
+from store.errors import SandboxError
 from store.fold import fold
 from store.home import Home
 from store.pictures import decode
@@ -33,6 +35,7 @@ from tests.mine.squares import (
     draw,
     head,
     inference_with,
+    make_home,
     variant,
 )
 
@@ -49,8 +52,8 @@ from store.cards import read_card
 from store.home import Home
 mine.scan.BATCH = 4
 if __name__ == "__main__":
-    home = Home(Path(sys.argv[1]))
-    cards = [read_card(home.models / sys.argv[2])]
+    home = Home(Path(sys.argv[1]), sys.argv[2])
+    cards = [read_card(home.models / sys.argv[3])]
     mine.scan.scan(home, cards, lambda done, total: print(done, flush=True))
 """
 
@@ -62,16 +65,42 @@ def gif() -> bytes:
     return out.getvalue()
 
 
-@pytest.fixture
-def filled(squares_home: Home) -> tuple[Home, list[str]]:
-    """Nine pictures that can be read and four that cannot."""
+@dataclass(frozen=True)
+class Filled:
+    """A home of nine pictures that can be read, `ids`, and four that cannot."""
+
+    home: Home
+    ids: list[str]
+
+    def copy(self, root: Path) -> Filled:
+        shutil.copytree(self.home.root, root)
+        return Filled(Home(root, self.home.pictures_url), self.ids)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """Nothing is looked at yet. The pictures lie outside the home."""
+    folder = tmp_path_factory.mktemp("scan")
+    home = Home(make_home(folder / "home").root, pictures_url=f"file://{folder}/pictures")
     good = [draw(kind, seed) for kind in ("square", "disc") for seed in range(4)] + [gif()]
-    ids = add_pictures(squares_home, good, "a.example")
-    add_pictures(squares_home, [HOSTILE, BROKEN, b"<html>not a picture</html>"], "b.example")
-    (lost,) = add_pictures(squares_home, [draw("texture", 91)], "b.example")
-    next((squares_home.root / "pictures").rglob(lost)).unlink()
-    fold(squares_home)
-    return squares_home, sorted(ids)
+    ids = add_pictures(home, good, "a.example")
+    add_pictures(home, [HOSTILE, BROKEN, b"<html>not a picture</html>"], "b.example")
+    (lost,) = add_pictures(home, [draw("texture", 91)], "b.example")
+    next((folder / "pictures").rglob(lost)).unlink()
+    fold(home)
+    return Filled(home, sorted(ids))
+
+
+@pytest.fixture(scope="module")
+def looked(fresh: Filled, tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """Everything is looked at, and what was found waits in the inbox."""
+    made = fresh.copy(tmp_path_factory.mktemp("looked") / "home")
+    seen: list[tuple[int, int]] = []
+    done = scan(made.home, [read_card(champion())], lambda *counts: seen.append(counts))
+    assert done.looked_at == len(made.ids) + 4
+    assert done.refused == REFUSED
+    assert seen == [(count, 13) for count in range(1, 14)]
+    return made
 
 
 def scanned(home: Home) -> Scanned:
@@ -80,8 +109,9 @@ def scanned(home: Home) -> Scanned:
     return done
 
 
-def check_whole(home: Home, ids: list[str]) -> None:
+def check_whole(filled: Filled) -> None:
     """Every readable picture has exactly one row of each kind and its embedding, every other one a reason."""
+    home, ids = filled.home, filled.ids
     with Snapshot(home) as snapshot:
         for table in ("measurements", "hashes", "raw_scores"):
             assert sorted(row["picture"] for row in snapshot.rows(f"SELECT picture FROM {table}")) == ids, table
@@ -98,24 +128,19 @@ def check_whole(home: Home, ids: list[str]) -> None:
     assert np.array_equal(vectors[np.argsort(pictures)], wanted.embedding)
 
 
-def test_a_scan_looks_at_everything_once(filled: tuple[Home, list[str]]) -> None:
-    home, ids = filled
-    seen: list[tuple[int, int]] = []
-    done = scan(home, [read_card(champion())], lambda *counts: seen.append(counts))
-    assert done.looked_at == len(ids) + 4
-    assert done.refused == REFUSED
-    assert seen == [(count, 13) for count in range(1, 14)]
-    fold(home)
-    check_whole(home, ids)
-    assert scanned(home).looked_at == 0
-    assert home.inbox().files() == []
+def test_a_scan_looks_at_everything_once(looked: Filled, tmp_path: Path) -> None:
+    mine = looked.copy(tmp_path / "home")
+    fold(mine.home)
+    check_whole(mine)
+    assert scanned(mine.home).looked_at == 0
+    assert mine.home.inbox().files() == []
 
 
-def test_a_killed_scan_goes_on_where_it_stopped(filled: tuple[Home, list[str]]) -> None:
-    home, ids = filled
-    script = home.root / "scan_in_bites.py"
+def test_a_killed_scan_goes_on_where_it_stopped(fresh: Filled, tmp_path: Path) -> None:
+    mine = fresh.copy(tmp_path / "home")
+    script = tmp_path / "scan_in_bites.py"
     script.write_text(SCAN, encoding="utf-8")
-    words = [sys.executable, str(script), str(home.root), champion().name]
+    words = [sys.executable, str(script), str(mine.home.root), mine.home.pictures_url, champion().name]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, text=True, env=environment, stderr=subprocess.DEVNULL
@@ -125,74 +150,26 @@ def test_a_killed_scan_goes_on_where_it_stopped(filled: tuple[Home, list[str]]) 
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
     kept = {"measurements", "raw_scores", "hashes", "refusals"}
-    assert {path.name.split("-")[1] for path in home.inbox().files()} <= kept
-    fold(home)
-    lacking = len(missing(home, [champion().name]))
+    assert {path.name.split("-")[1] for path in mine.home.inbox().files()} <= kept
+    fold(mine.home)
+    lacking = len(missing(mine.home, [champion().name]))
     assert 0 < lacking <= 5, "two batches of four were kept"
-    assert scanned(home).looked_at == lacking
-    check_whole(home, ids)
+    assert scanned(mine.home).looked_at == lacking
+    check_whole(mine)
 
 
-def test_a_kill_between_the_files_of_a_batch_is_made_good(filled: tuple[Home, list[str]]) -> None:
-    """Whatever prefix of one batch's files is there: what is missing is looked at again, nothing doubles."""
-    home, ids = filled
-    scan(home, [read_card(champion())])
-    files = home.inbox().files()
-    for path in files[1:]:
+def test_a_kill_between_the_files_of_a_batch_is_made_good(looked: Filled, tmp_path: Path) -> None:
+    """Of one batch only the first file is there: what is missing is looked at again, nothing doubles."""
+    mine = looked.copy(tmp_path / "home")
+    for path in mine.home.inbox().files()[1:]:
         path.unlink()
-    fold(home)
-    assert scanned(home).looked_at >= len(ids)
-    check_whole(home, ids)
+    fold(mine.home)
+    assert scanned(mine.home).looked_at >= len(mine.ids)
+    check_whole(mine)
 
 
-def test_a_new_version_is_scored_without_measuring_again(filled: tuple[Home, list[str]]) -> None:
-    home, ids = filled
-    scanned(home)
-    other = variant(home.models, "other.1")
-    tasks = missing(home, [champion().name, other.version])
-    assert tasks == [Task(picture, True, ("other.1",)) for picture in ids]
-    assert scan(home, [read_card(champion()), other]).looked_at == len(ids)
-
-
-def test_second_opinions_are_not_asked_about_suites(filled: tuple[Home, list[str]]) -> None:
-    home, ids = filled
-    other = variant(home.models, "other.1")
-    add_to_suite(home, read_policy(home.policy), "sealed", "disc", ids[:3])
-    fold(home)
-    asked = {task.picture: task.versions for task in missing(home, [champion().name, other.version])}
-    assert all(asked[picture] == (champion().name,) for picture in ids[:3])
-    assert all(len(asked[picture]) == 2 for picture in ids[3:])
-
-
-def test_a_version_that_answers_nan_keeps_no_other_from_a_picture(squares_home: Home) -> None:
-    home = squares_home
-    ids = sorted(add_pictures(home, [draw("disc", seed) for seed in range(3)], "a.example"))
-    fold(home)
-    kernel, bias = head(FOOLED)
-    broken = variant(home.models, "nan.1", inference_with(kernel, bias * np.float32("nan")))
-    assert scan(home, [broken]).refused == {"not_finite": 3}
-    fold(home)
-    assert missing(home, ["nan.1"]) == [], "it is not asked again"
-    assert [task.picture for task in missing(home, [champion().name])] == ids
-    assert scanned(home).looked_at == 3
-    check_scored = "SELECT count(*) FROM raw_scores WHERE version = :version"
-    with Snapshot(home) as snapshot:
-        assert snapshot.value(check_scored, version=champion().name) == 3
-        assert snapshot.value(check_scored, version="nan.1") == 0
-        rows = snapshot.rows("SELECT DISTINCT stage, reason, detail FROM refusals")
-    assert rows == [{"stage": "score", "reason": "not_finite", "detail": "nan.1"}]
-
-
-def test_pictures_may_lie_elsewhere(squares_home: Home, tmp_path: Path) -> None:
-    home = Home(squares_home.root, pictures_url=f"file://{tmp_path}/elsewhere")
-    add_pictures(home, [draw("square", 1)], "a.example")
-    fold(home)
-    shutil.rmtree(home.root / "pictures", ignore_errors=True)
-    assert scanned(home).refused == {}
-
-
-def test_an_interrupted_scan_keeps_what_it_has_seen(filled: tuple[Home, list[str]]) -> None:
-    home, ids = filled
+def test_an_interrupted_scan_keeps_what_it_has_seen(fresh: Filled, tmp_path: Path) -> None:
+    home = fresh.copy(tmp_path / "home").home
 
     def stop(done: int, total: int) -> None:
         if done == 5:
@@ -202,5 +179,46 @@ def test_an_interrupted_scan_keeps_what_it_has_seen(filled: tuple[Home, list[str
         scan(home, [read_card(champion())], stop)
     fold(home)
     assert len(missing(home, [champion().name])) == 8
-    assert scanned(home).looked_at == 8
-    check_whole(home, ids)
+
+
+def test_a_new_version_needs_no_measuring_again(looked: Filled, tmp_path: Path) -> None:
+    mine = looked.copy(tmp_path / "home")
+    fold(mine.home)
+    other = variant(mine.home.models, "other.1")
+    tasks = missing(mine.home, [champion().name, other.version])
+    assert tasks == [Task(picture, True, ("other.1",)) for picture in mine.ids]
+
+
+def test_second_opinions_are_not_asked_about_suites(fresh: Filled, tmp_path: Path) -> None:
+    mine = fresh.copy(tmp_path / "home")
+    add_to_suite(mine.home, read_policy(mine.home.policy), "sealed", "disc", mine.ids[:3])
+    fold(mine.home)
+    asked = {task.picture: task.versions for task in missing(mine.home, [champion().name, "other.1"])}
+    assert all(asked[picture] == (champion().name,) for picture in mine.ids[:3])
+    assert all(len(asked[picture]) == 2 for picture in mine.ids[3:])
+
+
+def test_a_version_that_answers_nan_keeps_no_other_from_a_picture(squares_home: Home) -> None:
+    home = squares_home
+    ids = sorted(add_pictures(home, [draw("disc", seed) for seed in range(3)], "a.example"))
+    fold(home)
+    kernel, bias = head(FOOLED)
+    broken = variant(home.models, "nan.1", inference_with(kernel, bias * np.float32("nan")))
+    assert scan(home, [read_card(champion()), broken]).refused == {"not_finite": 3}
+    fold(home)
+    assert missing(home, [champion().name, "nan.1"]) == [], "it is not asked again"
+    assert missing(home, ["third.1"]) == [Task(picture, True, ("third.1",)) for picture in ids]
+    with Snapshot(home) as snapshot:
+        assert snapshot.rows("SELECT version, count(*) AS n FROM raw_scores GROUP BY version") == [
+            {"version": champion().name, "n": 3}
+        ]
+        rows = snapshot.rows("SELECT DISTINCT stage, reason, detail FROM refusals")
+    assert rows == [{"stage": "score", "reason": "not_finite", "detail": "nan.1"}]
+
+
+def test_a_version_that_cannot_answer_at_all_is_no_pictures_fault(fresh: Filled, tmp_path: Path) -> None:
+    home = fresh.copy(tmp_path / "home").home
+    broken = variant(home.models, "broken.1", preprocessing={"recipe": "nsfwjs", "size": 16, "crop": 3})
+    with pytest.raises(SandboxError, match=r"could not start: CardError: .*crop"):
+        scan(home, [read_card(champion()), broken])
+    assert home.inbox().files() == []

@@ -70,14 +70,12 @@ def score(home: Home, version: str, flags: dict[str, float]) -> None:
 
 
 def review(home: Home, pictures: Iterable[str], label: str, lane: str = "flagged", minutes: float = 0) -> None:
-    """Verdicts of one person on pictures, folded."""
+    """Verdicts of one person on pictures. Not folded."""
     at = (NOW + dt.timedelta(minutes=minutes)).isoformat()
     answer = {"class": label, "reviewer": "tests", "lane": lane, "decided_at": at}
     record_verdicts(home, read_policy(home.policy), [{"picture": picture, **answer} for picture in pictures])
-    fold(home)
 
 
 def suite(home: Home, name: str, label: str, pictures: Iterable[str], role: str | None = None) -> None:
-    """A suite, folded."""
+    """Pictures of a suite. Not folded."""
     add_to_suite(home, read_policy(home.policy), name, label, pictures, role)
-    fold(home)

@@ -64,8 +64,7 @@ def certificate(positives: Paired | None = None, errors: int = 3, policy: Policy
         made_at=datetime(2026, 11, 3, 14, 5, tzinfo=UTC),
         ordinary=Paired(1000, 1, 6, errors - 1),
         families=tuple(
-            FamilyRow(name, e.champion_wrong, e, name == "digits", name == "digits")
-            for name, e in FAMILIES.items()
+            FamilyRow(name, e.champion_wrong, e, name == "digits", name == "digits") for name, e in FAMILIES.items()
         ),
         sentinels=LEVELS,
         openings={"sealed@2": 4, "positives@1": 1},
@@ -92,9 +91,7 @@ def test_measured_misses_need_no_words() -> None:
 
 def test_no_suite_and_no_waiver() -> None:
     text = certificate(policy=POLICY.model_copy(update={"miss_evidence": "positives_suite"})).as_text()
-    assert (
-        text.splitlines()[0] == "NOT ENOUGH EVIDENCE. Misses are NOT measured: there is no positives suite."
-    )
+    assert text.splitlines()[0] == "NOT ENOUGH EVIDENCE. Misses are NOT measured: there is no positives suite."
 
 
 def test_the_page_is_a_page() -> None:

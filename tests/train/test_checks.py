@@ -177,10 +177,7 @@ def test_guarded_families() -> None:
     assert (faces.answer, round(faces.numbers["upper"], 3)) == ("not_enough_evidence", 0.077)
     assert (strips.answer, absent.answer) == ("not_enough_evidence", "not_enough_evidence")
     assert absent.numbers["more"] == 60
-    assert (
-        families({"digits": Paired(150, 40, 1, 2)}, policy(guarded_families=("digits",)))[0].answer
-        == "reject"
-    )
+    assert families({"digits": Paired(150, 40, 1, 2)}, policy(guarded_families=("digits",)))[0].answer == "reject"
 
 
 def test_unguarded_families_are_refused_only_when_shown_to_be_worse() -> None:

@@ -10,11 +10,9 @@ from store.catalog import Snapshot
 from store.errors import ModelError
 from store.fold import fold
 from store.home import Home
-from store.policy import read_policy
 from tests.mine.squares import champion, make_home, variant
 from tests.train.rows import NOW, Known, crowd, review, score, suite, write
 from train.evidence import Evidence, gather
-from train.mix import Mix, MixSettings, Sample, record_mix
 
 
 @pytest.fixture
@@ -30,23 +28,18 @@ def both() -> tuple[str, str]:
 
 
 def gathered(home: Home, mix: str | None = "m") -> Evidence:
+    fold(home)
     with Snapshot(home) as snapshot:
         return gather(snapshot, champion().name, "other.1", mix)
 
 
 def record(home: Home, **splits: str) -> None:
-    """A mix `m` with one sample for each picture, in that split."""
-    made = Mix(champion().name, read_policy(home.policy).version, MixSettings(), (), 0)
-    samples = tuple(Sample(f"verdict:{p}", "verdict", p, "disc", 1, split, p, "s") for p, split in splits.items())
-    record_mix(home, dataclasses.replace(made, samples=samples))
-    fold(home)
-    # The name is a hash; the version's card says `m`.
-    inbox = home.inbox()
+    """Samples of the mix `m`: each picture in its split, from source `s`."""
     rows = [
-        {"mix": "m", "sample": s.sample, "picture": s.picture, "split": s.split, "source": s.source} for s in samples
+        {"mix": "m", "sample": f"verdict:{picture}", "picture": picture, "split": split, "source": "s"}
+        for picture, split in splits.items()
     ]
-    inbox.append("mix_samples", rows)
-    fold(home)
+    home.inbox().append("mix_samples", rows)
 
 
 def test_one_picture_per_copies_group_and_role(home: Home) -> None:
@@ -69,7 +62,6 @@ def test_a_missing_score_is_an_error_that_names_the_version(home: Home) -> None:
     with pytest.raises(ModelError, match=r"other\.1 has no score for 2 of 2 evaluation pictures"):
         gathered(home)
     score(home, "other.1", {"o000": 0.2})
-    fold(home)
     with pytest.raises(ModelError, match=r"other\.1 has no score for 1 of 2"):
         gathered(home)
 
@@ -78,7 +70,6 @@ def test_what_cannot_be_decoded_is_no_evidence(home: Home) -> None:
     write(home, crowd("o", 2, 1), versions=both())
     suite(home, "ordinary", "texture", ["o000", "o001"])
     home.inbox().append("refusals", [{"picture": "o001", "stage": "decode", "reason": "broken", "refused_at": NOW}])
-    fold(home)
     assert gathered(home).pictures == ["o000"]
 
 
@@ -87,13 +78,11 @@ def test_an_answer_that_is_not_finite_is_counted_and_flags(home: Home, how: str)
     write(home, crowd("o", 3, 1))
     suite(home, "ordinary", "texture", ["o000", "o001", "o002"])
     score(home, "other.1", {"o000": 0.2, "o001": 0.3})
-    fold(home)
     if how == "nan":
         score(home, "other.1", {"o002": float("nan")})
     else:
         row = {"picture": "o002", "stage": "score", "reason": "not_finite", "detail": "other.1", "refused_at": NOW}
         home.inbox().append("refusals", [row])
-    fold(home)
     found = gathered(home)
     assert found.not_finite == 1
     np.testing.assert_allclose(found.candidate, [0.2, 0.3, 1.0], atol=1e-6)

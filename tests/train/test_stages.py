@@ -24,22 +24,27 @@ def splits(seed: int = 0, n: int = 160) -> dict[str, Arrays]:
 START = Head(np.zeros((6, 3), np.float32), np.zeros(3, np.float32))
 
 
-def test_fitting_improves_the_validation_loss_and_is_repeatable() -> None:
+@pytest.fixture(scope="module")
+def fitted() -> tuple[Head, float]:
+    return fit_head(START, splits(), QUICK)
+
+
+def test_fitting_improves_the_validation_loss_and_is_repeatable(fitted: tuple[Head, float]) -> None:
     arrays, said = splits(), list[str]()
-    first, loss = fit_head(START, arrays, QUICK, said.append)
+    first, loss = fitted
     assert loss < 0.8 * loss_of(START, arrays["validation"])
     assert loss == loss_of(first, arrays["validation"])
+    second, again = fit_head(START, arrays, QUICK, said.append)
     assert [line.split(":")[0] for line in said] == ["start", "adam", "sgd"]
-    second, again = fit_head(START, arrays, QUICK)
     assert np.array_equal(first.kernel, second.kernel)
     assert np.array_equal(first.bias, second.bias)
     assert loss == again
 
 
-def test_the_result_is_never_worse_than_the_start() -> None:
-    arrays = splits()
-    lying = Arrays(arrays["train"].features, np.roll(arrays["train"].targets, 1, axis=1), arrays["train"].weights)
-    good, at = fit_head(START, arrays, QUICK[:1])
+def test_the_result_is_never_worse_than_the_start(fitted: tuple[Head, float]) -> None:
+    arrays, (good, at) = splits(), fitted
+    train = arrays["train"]
+    lying = Arrays(train.features, np.roll(train.targets, 1, axis=1), train.weights)
     kept, loss = fit_head(good, {**arrays, "train": lying}, (Stage("adam", "adam", 1.0, 1, 1),))
     assert kept is good
     assert loss == at

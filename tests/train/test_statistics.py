@@ -127,9 +127,7 @@ def test_paired_bound_covers_by_enumeration(n: int) -> None:
             assert _coverage(bound, n, b, c) >= 0.9499, (b, c)
 
 
-@pytest.mark.parametrize(
-    ("n", "b", "c"), [(60, 0.05, 0.02), (150, 0.03, 0.03), (400, 0.4, 0.4), (1000, 0.02, 0.1)]
-)
+@pytest.mark.parametrize(("n", "b", "c"), [(60, 0.05, 0.02), (150, 0.03, 0.03), (400, 0.4, 0.4), (1000, 0.02, 0.1)])
 def test_paired_bound_covers_by_simulation(n: int, b: float, c: float) -> None:
     draws = np.random.default_rng(3).multinomial(n, [b, c, 1 - b - c], size=3000)
     covered = np.mean([s.paired_upper(int(x), int(y), n) >= b - c for x, y, _ in draws])

@@ -23,12 +23,13 @@ from store.policy import Policy, read_policy
 from store.suites import add_to_family, add_to_suite
 from store.verdicts import record_verdicts
 from store.versions import Champion, require_champion
-from tests.mine.squares import CLASSES, FOOLED, REPAIRED, add_pictures, champion, draw, head, make_home
+from tests.mine.squares import FOOLED, REPAIRED, add_pictures, champion, draw, head, make_home
 from train.candidate import score_from_embeddings
 from train.head import Floats, Head
 from train.publish import publish_head
 
-ORDINARY, POSITIVES, HELD_OUT = 330, 130, 90
+ORDINARY, POSITIVES, HELD_OUT = 260, 110, 70
+EVALUATED = ORDINARY + POSITIVES + HELD_OUT
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def world_of_squares() -> World:
         "held_out": add_pictures(home, drawn("disc", 1_000, HELD_OUT), "held-out.example"),
         "discs": add_pictures(home, drawn("disc", 0, 50), "a.example"),
         "squares": add_pictures(home, drawn("square", 0, 20), "b.example"),
-        "textures": add_pictures(home, drawn("texture", 0, 120), "b.example"),
+        "textures": add_pictures(home, drawn("texture", 0, 80), "b.example"),
     }
     add_to_suite(home, policy, "ordinary", "texture", pictures["ordinary"])
     add_to_suite(home, policy, "positives", "square", pictures["positives"])
@@ -103,10 +104,3 @@ def add_head(home: Home, kernel: Floats, bias: Floats, mix: str | None = None) -
 def copied(world: World, root: Path) -> World:
     shutil.copytree(world.home.root, root)
     return dataclasses.replace(world, home=Home(root))
-
-
-def label_of(world: World, picture: str) -> str:
-    """The class a picture was drawn as."""
-    groups = dict(zip(("ordinary", "positives", "held_out"), ("texture", "square", "disc"), strict=True))
-    groups |= {f"{name}s": name for name in CLASSES}
-    return next(groups[group] for group, pictures in world.pictures.items() if picture in pictures)

@@ -31,9 +31,7 @@ def _npm_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> Non
     monkeypatch.setenv("PATH", f"{client.parent}:/usr/bin:/bin")
 
 
-def test_without_npm_one_line_says_what_to_do(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_npm_one_line_says_what_to_do(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert fetch.npm_command() is None
