@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ class Sandbox(Generic[Item, Result]):
         blame.
         """
         self.close()
-        self._workers = [self._start() for _ in range(self.count)]
+        for _ in range(self.count):
+            self._workers.append(self._start())
         source = iter(items)
         item = next(source, _END)
         while not isinstance(item, _End) or any(worker.ready and worker.expected for worker in self._workers):
@@ -212,15 +214,23 @@ def _serve_one(pipe: Connection, work: Callable[[Any], Any], item: Any, memory_b
 def _no_interrupt() -> Iterator[None]:
     """Processes started in this block never see a SIGINT: a terminal sends it to all, the parent decides what it ends.
 
-    By the mask, which children keep, because a child that is still importing has no handler yet.
+    By the mask, which children keep, because a child that is still importing has no handler yet. One that comes
+    meanwhile interrupts the parent after the block: a child that is half started would complain.
     """
     # The first spawn of a process starts this one beside it, which would lift our mask again.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    caught: list[int] = []
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number)) if in_main else None
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if in_main:
+            signal.signal(signal.SIGINT, handler)
+    if caught:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _one_line(error: Exception) -> str:

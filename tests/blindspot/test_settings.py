@@ -191,7 +191,7 @@ def test_the_home_knows_its_limits_and_its_pictures(fresh: Home, monkeypatch: py
 @pytest.mark.parametrize("url", ["nosuch://x/y", "adl://no-driver/x"])
 def test_a_store_that_cannot_be_reached_by_its_url_is_one_line(url: str, fresh: Home) -> None:
     fresh.settings.write_text(f'[pictures]\nurl = "{url}"\n')
-    with pytest.raises(SettingsError, match="pictures.url wants a folder or an fsspec URL") as caught:
+    with pytest.raises(SettingsError, match=r"pictures\.url wants a folder or an fsspec URL") as caught:
         open_home(fresh.root)[0].blobs()
     assert url in str(caught.value)
 

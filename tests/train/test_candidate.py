@@ -38,6 +38,7 @@ def test_a_retrained_head_repairs_the_blind_spot_and_is_released(own_world: Worl
     assert (made.card.parent, made.card.mix, made.card.base) == (ours.version, made.mix.name, ours.base)
     assert find_version(home, made.card.version) == made.card
     assert said[0].startswith(f"mix {made.mix.name}: ")
+    assert [line.split(":")[0] for line in said[1:]] == ["start", "adam", "sgd"]
     start = float(said[1].split()[-1])
     assert made.validation_loss < start
     with Snapshot(home) as snapshot:

@@ -7,7 +7,7 @@ from train.data import Arrays
 from train.head import Head
 from train.stages import Stage, fit_head, loss_of
 
-QUICK = (Stage("adam", "adam", 2e-2, 8, 4), Stage("sgd", "sgd", 1e-2, 3, 2))
+QUICK = (Stage("adam", "adam", 2e-2, 8, 4),)
 
 
 def splits(seed: int = 0, n: int = 160) -> dict[str, Arrays]:
@@ -35,7 +35,7 @@ def test_fitting_improves_the_validation_loss_and_is_repeatable(fitted: tuple[He
     assert loss < 0.8 * loss_of(START, arrays["validation"])
     assert loss == loss_of(first, arrays["validation"])
     second, again = fit_head(START, arrays, QUICK, said.append)
-    assert [line.split(":")[0] for line in said] == ["start", "adam", "sgd"]
+    assert [line.split(":")[0] for line in said] == ["start", "adam"]
     assert np.array_equal(first.kernel, second.kernel)
     assert np.array_equal(first.bias, second.bias)
     assert loss == again
