@@ -34,7 +34,7 @@ lock: ## resolve the dependencies anew (wants uv); names, versions and hashes on
 $(READY): requirements.lock requirements-npm.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "wanted Python 3.11, 3.12 or 3.13, found $$($(PYTHON) --version); name one: make PYTHON=python3.12"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	@echo "installing about 130 packages into .venv (3 GB, a few minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@command -v npm >/dev/null || \

@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from pathlib import Path
 
 import pytest
 
+from blindspot.init import make_home
+from store.blobs import picture_id
+from store.fold import fold
+from store.home import Home
 from tests.blindspot.calls import Front
+from tests.mine import squares
 
 HEAD = "picture,class,reviewer"
 PICTURE = "@"  # in these files: a stored picture
 
 
+@pytest.fixture(scope="module")
+def _with_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = make_home(tmp_path_factory.mktemp("verdicts") / "home")
+    squares.add_pictures(home, [squares.draw("disc", seed) for seed in range(3)], "a.example")
+    fold(home)
+    return home.root
+
+
 @pytest.fixture
-def stored(door: Front, pictures: Path) -> list[str]:
-    door("import", pictures)
-    return [str(row[0]) for row in door.sql("SELECT picture FROM pictures ORDER BY picture")]
+def door(
+    _with_pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Front:
+    """The command at a home of three pictures."""
+    shutil.copytree(_with_pictures, tmp_path / "home")
+    return Front(Home(tmp_path / "home"), capsys, monkeypatch)
+
+
+@pytest.fixture
+def stored(door: Front) -> list[str]:
+    return sorted(door.home.blobs().ids())
 
 
 def written(folder: Path, text: str | bytes, stored: list[str]) -> Path:
@@ -46,7 +68,7 @@ def test_a_file_can_wait_in_the_inbox(door: Front, stored: list[str], tmp_path: 
 
 def test_pictures_that_wait_in_the_inbox_are_known(door: Front, pictures: Path, tmp_path: Path) -> None:
     door("import", pictures, "--no-fold")
-    first = next(door.home.blobs().ids())
+    first = picture_id((pictures / "0.png").read_bytes())
     path = written(tmp_path, f"{HEAD}\n{first},neutral,ada\n", [first])
     assert door("verdicts", "import", path, "--json").json == {"verdicts": 1}
 
