@@ -14,7 +14,7 @@ import typer
 # Typer carries its own copy of Click; its base errors are exported nowhere else.
 from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError
 
-from blindspot.commands import home, looks, models, training, verdicts, work
+from blindspot.commands import bank, forget, home, looks, models, training, verdicts, work
 from store.errors import BlindspotError
 from store.files import TEMPORARY
 
@@ -42,7 +42,7 @@ def start(
     ctx.obj = folder
 
 
-for module in (home, work, looks, verdicts, models, training):
+for module in (home, work, looks, verdicts, models, training, forget, bank):
     module.add_to(app)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import shutil
@@ -17,7 +18,12 @@ from store.errors import BlindspotError, CatalogError, ModelError
 from store.files import TEMPORARY
 from store.fold import STALE_S, fold
 from store.home import Home
+from store.leavings import drop_bytes
 from store.policy import read_policy
+from store.requests import is_request
+from store.schema import tombstones
+from store.tombstones import Tombstones, add_tombstones, file_of, pictures_of
+from store.types import arrow_schema
 from store.versions import read_champion, versions
 
 # An older file in the inbox means that nobody folds. Chosen by eye: longer than any crawl's flush.
@@ -47,6 +53,7 @@ def examine_home(home: Home, settings: Settings, repair: bool = False) -> list[P
         "quarantine": lambda: _quarantine(home),
         "catalog": lambda: _catalog(home, repair),
         "pictures": lambda: _pictures(home, repair),
+        "tombstones": lambda: _tombstones(home, repair),
         "leftovers": lambda: _leftovers(home, repair),
     }
     return [_point(what, check) for what, check in checks.items()]
@@ -102,11 +109,12 @@ def _inbox(home: Home, repair: bool) -> tuple[bool, str]:
     if repair:
         fold(home)
     inbox = home.inbox()
-    files, complaint = inbox.files(), inbox.is_full()
+    files, complaint = [path for path in inbox.files() if not is_request(path)], inbox.is_full()
+    requests = len(inbox.files()) - len(files)  # a purge waits while a crawl job runs
     age = time.time() - min((path.stat().st_mtime for path in files), default=time.time())
     if complaint or age > OLD_S:
         return False, f"{len(files)} files, the oldest {age:.0f} s old; {complaint or 'nobody folds'}: `blindspot fold`"
-    return True, f"{len(files)} files wait"
+    return True, f"{len(files)} files wait" + (f", {requests} requests to forget" if requests else "")
 
 
 def _quarantine(home: Home) -> tuple[bool, str]:
@@ -129,16 +137,20 @@ def _catalog(home: Home, repair: bool) -> tuple[bool, str]:
 
 
 def _pictures(home: Home, repair: bool) -> tuple[bool, str]:
-    """Files without a row, and rows whose file is gone and of which nobody knows it yet."""
+    """Files without a row, and rows whose file is gone and of which nobody knows it yet; dropped ones are known."""
     blobs = home.blobs()
     stored = set(blobs.ids())
     with Snapshot(home) as snapshot:
         rows = {row["picture"] for row in snapshot.rows("SELECT picture FROM pictures")}
         missing = "SELECT picture FROM refusals WHERE stage = 'decode' AND reason = 'missing'"
         known = {row["picture"] for row in snapshot.rows(missing)}
-    waiting, gone = stored - rows, rows - stored - known
+        dropped = {row["picture"] for row in snapshot.rows("SELECT picture FROM dropped_pictures")}
+    # A dropped picture whose file is back wants its row again, by which the fold sees that. Purged ones: `_tombstones`.
+    waiting = ((stored - rows) | (stored & dropped)) - pictures_of(home)
+    gone = rows - stored - known - dropped
     if not waiting and not gone:
-        return True, f"{len(stored)} files, each with its row"
+        told = f", {len(dropped)} dropped" if dropped else ""
+        return True, f"{len(stored)} files, each with its row{told}"
     if not repair:
         in_inbox = f" ({n} inbox files may hold some)" if (n := len(home.inbox().files())) else ""
         found = f"{len(waiting)} files without a row{in_inbox}, {len(gone)} rows without a file"
@@ -150,6 +162,23 @@ def _pictures(home: Home, repair: bool) -> tuple[bool, str]:
     inbox.append("refusals", [{"picture": p, **lost} for p in sorted(gone)])
     fold(home)
     return True, f"repaired: {len(waiting)} rows added, {len(gone)} rows marked as missing"
+
+
+def _tombstones(home: Home, repair: bool) -> tuple[bool, str]:
+    """The file that crawls and imports ask against the table that the fold keeps; purged bytes that are back."""
+    stones, table = Tombstones.load(home), arrow_schema(tombstones).empty_table()
+    with contextlib.suppress(CatalogError), Snapshot(home) as snapshot:  # `_catalog` has told
+        table = snapshot.table("SELECT * FROM tombstones")
+    back = [picture for picture in home.blobs().ids() if stones.forbids_picture(picture)]
+    if len(stones) >= table.num_rows and not back:
+        return True, f"{len(stones)}, none of their pictures is stored"
+    if not repair:
+        missing = max(0, table.num_rows - len(stones))
+        found = f"{missing} of {table.num_rows} are not in {file_of(home).name}, {len(back)} purged pictures are stored"
+        return False, f"{found}: `blindspot doctor --repair`"
+    add_tombstones(home, table.cast(arrow_schema(tombstones)))
+    drop_bytes(home, [*back, *pictures_of(home)])
+    return True, f"repaired: {len(Tombstones.load(home))}, {len(back)} purged pictures removed again"
 
 
 def _leftovers(home: Home, repair: bool) -> tuple[bool, str]:

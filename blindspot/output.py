@@ -83,6 +83,18 @@ def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextlib.contextmanager
+def live_line() -> Iterator[Callable[[str], None]]:
+    """A line on standard error that `update(text)` replaces while the work goes on; silence where no terminal is."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.text import Text
+
+    with console(sys.stderr).status("") as status:
+        yield lambda text: status.update(Text(printable(text)))
+
+
 def console(stream: Any) -> Console:
     """A console on `stream` that never interprets data as markup, and folds no row where no terminal ends it."""
     from rich.console import Console

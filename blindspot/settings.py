@@ -29,7 +29,7 @@ contact = ""                # a URL or address that goes into the user agent, so
 delay_s = 1.0               # between two requests to one host
 
 # [jobs.example]            # `blindspot crawl example`
-# spider = "pages"          # or "url_list" with list_file, a path from this folder
+# spider = "pages"          # or sitemap, recheck, or url_list with list_file, a path from this folder
 # urls = ["https://example.org/"]
 # every = "daily"           # for `blindspot schedule`: hourly, daily, weekly or monthly
 
@@ -53,30 +53,44 @@ class _Part(BaseModel):
 
 
 class CrawlSettings(_Part):
-    """Defaults for every crawl job."""
+    """Defaults for every crawl job; what is absent here has the default of `crawl.job.Job`."""
 
-    contact: str = ""
-    delay_s: Seconds = 1.0
-    concurrency: Count = 16
-    max_pages: Count = 10_000
-    max_pictures: Count = 1_000_000
-    allow_addresses: tuple[str, ...] = ()
+    contact: str | None = None
+    delay_s: Seconds | None = None
+    concurrency: Count | None = None
+    timeout_s: Seconds | None = None
+    retry_s: Seconds | None = None
+    patience_s: Seconds | None = None
+    hunt: bool | None = None
+    max_depth: CountOrZero | None = None
+    max_pages: Count | None = None
+    max_pictures: Count | None = None
+    max_bytes: Count | None = None
+    max_page_bytes: Count | None = None
+    max_pages_per_host: Count | None = None
+    max_pages_per_site: Count | None = None
+    max_pictures_per_host: Count | None = None
+    max_pictures_per_site: Count | None = None
+    max_bytes_per_host: Count | None = None
+    max_per_source: CountOrZero | None = None
+    max_per_format: CountOrZero | None = None
+    max_per_size: CountOrZero | None = None
+    allow_addresses: tuple[str, ...] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """What is there, as fields of a Job."""
+        return self.model_dump(exclude={"every"}, exclude_none=True)
 
 
-class JobSettings(_Part):
+class JobSettings(CrawlSettings):
     """One crawl job; what is absent comes from `[crawl]`."""
 
-    spider: Literal["pages", "url_list"]
+    spider: Literal["pages", "sitemap", "url_list", "recheck"]
     urls: tuple[str, ...] = ()
     list_file: Path | None = None
     allow_hosts: tuple[str, ...] = ()
     same_site: bool = True
     every: Every = "daily"
-    allow_addresses: tuple[str, ...] | None = None
-    delay_s: Seconds | None = None
-    concurrency: Count | None = None
-    max_pages: Count | None = None
-    max_pictures: Count | None = None
 
 
 class InboxSettings(_Part):
@@ -143,11 +157,10 @@ class Settings(_Part):
 
         if name not in self.jobs:
             raise SettingsError(f"no crawl job {name!r}; [jobs] has: {', '.join(self.jobs) or 'none'}")
-        given = self.jobs[name].model_dump(exclude={"every"}, exclude_none=True)
+        given = self.jobs[name].given()
         if "list_file" in given:
             given["list_file"] = root / given["list_file"]
-        defaults = self.crawl.model_dump()
-        return Job(name=name, resolve=self.resolve, **(defaults | given))
+        return Job(name=name, resolve=self.resolve, **(self.crawl.given() | given))
 
 
 def read_settings(path: Path) -> Settings:
@@ -159,7 +172,7 @@ def read_settings(path: Path) -> Settings:
     except ValidationError as error:
         raise SettingsError(f"{path}: {_unknown(error) or one_line(error)}") from None
     known = ", ".join(settings.jobs) or "none"
-    spiders = {"pages", "url_list"} & set(settings.jobs)
+    spiders = {"pages", "sitemap", "url_list", "recheck"} & set(settings.jobs)
     if spiders:
         raise SettingsError(f"{path}: a job may not carry a spider's name. Received: {sorted(spiders)[0]!r}")
     unknown = [job for job in settings.cycle.jobs if job not in settings.jobs]

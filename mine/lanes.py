@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from store.catalog import Snapshot
 from store.home import Home
 
-# What waits for a person: a pool picture without a known answer, represented by its copies group, seen by a model.
+# What waits for a person: a pool picture without a known answer, represented by its copies group, seen by a model, and
+# still there to be shown.
 WAITING = """
     WITH decided AS (
         SELECT coalesce(c.representative, l.picture) AS representative
@@ -26,6 +27,7 @@ WAITING = """
     SELECT p.picture, p.source, coalesce(c.representative, p.picture) AS star, s.flag_score, s.flagged, s.threshold
     FROM pool p JOIN scores s ON s.picture = p.picture AND s.version = :champion AND s.view = 'as_shown'
     LEFT JOIN copies c ON c.picture = p.picture
+    ANTI JOIN dropped_pictures x ON x.picture = p.picture
     WHERE coalesce(c.representative, p.picture) NOT IN (SELECT representative FROM decided)
     ORDER BY p.picture"""
 FINDINGS = """

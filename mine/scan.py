@@ -29,7 +29,8 @@ FOLD_FILES = 200
 VIEW = "as_shown"
 
 # Second opinions feed the queue, which never holds a suite's picture: those are scored by the first version alone.
-# What cannot be decoded is not tried again; what one version cannot score (`detail` names it) others still can.
+# What cannot be decoded is not tried again; what one version cannot score (`detail` names it) others still can. Dropped
+# bytes (`retain`) cannot be looked at at all.
 MISSING = """
     WITH asked AS (SELECT unnest(CAST(:versions AS VARCHAR[])) AS version),
     lacking AS (
@@ -44,6 +45,7 @@ MISSING = """
     LEFT JOIN lacking l ON l.picture = p.picture
     LEFT JOIN hashes h ON h.picture = p.picture AND h.hash_version = :hash_version
     ANTI JOIN refusals r ON r.picture = p.picture AND r.stage = 'decode'
+    ANTI JOIN dropped_pictures d ON d.picture = p.picture
     WHERE l.picture IS NOT NULL OR h.picture IS NULL
     ORDER BY p.picture"""
 

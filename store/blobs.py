@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ class Blobs:
             self.fs, self.root = fsspec.url_to_fs(url)
         except (ValueError, ImportError) as error:
             raise SettingsError(f"pictures.url wants a folder or an fsspec URL. Received: {url} ({error})") from None
-        self._local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
+        protocols = self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,)
+        self.local = Path(self.root) if "file" in protocols else None
 
     def put(self, data: bytes) -> str:
         """Store the bytes unless they are there already; their id. Durable when it returns."""
@@ -43,7 +44,7 @@ class Blobs:
         path = self._path(picture)
         if self.fs.exists(path):
             return picture
-        if self._local:
+        if self.local:
             folder = Path(path).parent
             if not folder.is_dir():
                 folder.mkdir(parents=True, exist_ok=True)
@@ -66,6 +67,25 @@ class Blobs:
     def has(self, picture: str) -> bool:
         """Whether the bytes of `picture` are stored."""
         return bool(self.fs.exists(self._path(picture)))
+
+    def drop(self, picture: str) -> int:
+        """Remove the bytes of `picture`; how many there were, 0 when none were stored. `settle` makes it durable."""
+        path = self._path(picture)
+        try:
+            size = int(self.fs.size(path) or 0)
+            self.fs.rm_file(path)
+        except FileNotFoundError:
+            return 0
+        return size
+
+    def settle(self, dropped: Collection[str]) -> None:
+        """Make every `drop` durable, and remove what killed writers left of these pictures."""
+        for folder in self.local.iterdir() if self.local and self.local.is_dir() else ():
+            if folder.is_dir():
+                for path in folder.glob(f"{TEMPORARY}*"):
+                    if path.name.rsplit("-", 1)[-1] in dropped:
+                        path.unlink(missing_ok=True)
+                sync_folder(folder)
 
     def ids(self) -> Iterator[str]:
         """All stored pictures, in no order."""

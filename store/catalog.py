@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.schema import CreateColumn
 
 from store.errors import CatalogBusy, CatalogError
 from store.home import Home
@@ -43,8 +44,9 @@ def open_catalog(path: Path) -> Iterator[sa.Connection]:
 
 def _declare(connection: sa.Connection) -> None:
     metadata.create_all(connection)
+    grown = _grow(connection)
     connection.execute(sa.text("CREATE TABLE IF NOT EXISTS views_version (version VARCHAR)"))
-    if connection.execute(sa.text("SELECT version FROM views_version")).scalar() != VIEWS_VERSION:
+    if grown or connection.execute(sa.text("SELECT version FROM views_version")).scalar() != VIEWS_VERSION:
         for name, query in VIEWS.items():
             connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {name} AS {query}")
         connection.execute(sa.text("DELETE FROM views_version"))
@@ -52,23 +54,53 @@ def _declare(connection: sa.Connection) -> None:
     connection.commit()
 
 
+def _grow(connection: sa.Connection) -> bool:
+    """Give the tables of a home that an older version made the columns they lack; whether any lacked one."""
+    lacking = _lacking(connection)
+    for column in lacking:
+        definition = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f'ALTER TABLE "{column.table.name}" ADD COLUMN {definition}')
+    return bool(lacking)
+
+
+def _lacking(connection: sa.Connection) -> list[sa.Column[Any]]:
+    """The declared columns that the database of a connection does not have."""
+    query = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database()"
+    present = {(table, column) for table, column in connection.execute(sa.text(query))}
+    return [c for table in metadata.tables.values() for c in table.columns if (table.name, c.name) not in present]
+
+
 def insert_new(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> int:
     """Insert the rows whose key is not in `table` yet, in bulk; how many there were.
 
-    Arrow → one INSERT … SELECT. Of several new rows with one key the first in file order stays.
+    Arrow → one INSERT … SELECT. Of several new rows with one key the first in file order stays. A null gives way to
+    the default of its column.
     """
     incoming = sa.table("incoming", *(sa.column(column.name, column.type) for column in table.columns))
     key = table.info["key"]
     place = sa.func.row_number().over(partition_by=[incoming.c[name] for name in key], order_by=sa.column("place_"))
     first = sa.select(*incoming.c, place.label("nth_")).select_from(incoming).subquery("first_")
     known = sa.and_(*(table.c[name].is_not_distinct_from(first.c[name]) for name in key))
-    fresh = sa.select(*(first.c[column.name] for column in table.columns)).where(
-        first.c.nth_ == 1, ~sa.exists().where(known)
-    )
+    values = (_or_default(first.c[column.name], column) for column in table.columns)
+    fresh = sa.select(*values).where(first.c.nth_ == 1, ~sa.exists().where(known))
     numbered = rows.append_column("place_", pa.array(range(rows.num_rows), pa.int64()))
     with registered(connection, "incoming", numbered):
         names = [column.name for column in table.columns]
         return int(connection.execute(sa.insert(table).from_select(names, fresh)).rowcount)
+
+
+def _or_default(value: sa.ColumnElement[Any], column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    default = column.server_default
+    return sa.func.coalesce(value, default.arg) if isinstance(default, sa.DefaultClause) else value
+
+
+def asking(connection: sa.Connection) -> Callable[..., list[dict[str, Any]]]:
+    """`rows(query, **parameters)` of an open catalog, as a Snapshot has it."""
+
+    def rows(query: str, **parameters: Any) -> list[dict[str, Any]]:
+        return [dict(row) for row in connection.execute(sa.text(query), parameters).mappings()]
+
+    return rows
 
 
 @contextmanager
@@ -104,10 +136,12 @@ class Snapshot:
     """The published snapshot as it is now, opened for reading; a context manager.
 
     `rows` and `table` take SQL with `:name` parameters. Keeps what it opened when the fold publishes a newer
-    one; the next Snapshot sees that. Raises CatalogError when nothing has been folded yet.
+    one; the next Snapshot sees that. Raises CatalogError when nothing has been folded yet, or nothing since an update
+    that brought what is asked for.
     """
 
     def __init__(self, home: Home) -> None:
+        self._path = home.snapshot
         self._engine = sa.create_engine("duckdb:///:memory:", poolclass=sa.NullPool)
         self._connection = self._engine.connect()
         try:
@@ -119,18 +153,25 @@ class Snapshot:
 
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         """The result as dicts."""
-        result = self._connection.execute(sa.text(query), parameters)
-        return [dict(row) for row in result.mappings()]
+        return [dict(row) for row in self._execute(sa.text(query), parameters).mappings()]
 
     def value(self, query: str, **parameters: Any) -> Any:
         """The first column of the first row, or None."""
-        return self._connection.execute(sa.text(query), parameters).scalar()
+        return self._execute(sa.text(query), parameters).scalar()
 
     def table(self, query: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The result as an Arrow table, without a Python object per value."""
         statement = sa.text(query).execution_options(duckdb_arrow=True)
-        result: Any = self._connection.execute(statement, dict(parameters or {}))
-        return result.arrow
+        return self._execute(statement, dict(parameters or {})).arrow
+
+    def _execute(self, statement: sa.TextClause, parameters: dict[str, Any]) -> Any:
+        try:
+            return self._connection.execute(statement, parameters)
+        except sa.exc.DBAPIError as error:
+            self._connection.rollback()
+            if isinstance(error.orig, duckdb.CatalogException | duckdb.BinderException) and _lacking(self._connection):
+                raise CatalogError(f"{self._path} is of an older version; run `blindspot fold`") from None
+            raise
 
     def close(self) -> None:
         """Let go of the file."""

@@ -121,3 +121,11 @@ class GateLacksEvidence(BlindspotError):
     """The gate cannot tell yet; the message says what more is needed."""
 
     exit_code = 4
+
+
+class JobRunning(BlindspotError):
+    """Another process crawls for the same job."""
+
+
+class BankError(BlindspotError):
+    """A hash list of the known-bad bank cannot be read, or holds no hash."""

@@ -3,7 +3,7 @@
 Reads `inbox/`, writes `catalog.duckdb`, moves what it cannot read to `quarantine/` with a reason, and
 publishes `snapshot.duckdb`. Every transaction takes a bounded number of files and remembers their names in
 it, so that a kill at any moment loses nothing and doubles nothing, and a run that is killed again and again
-still gets on.
+still gets on. Requests to forget wait in the inbox as well; they are carried out last (`store.forget`).
 """
 
 from __future__ import annotations
@@ -16,19 +16,24 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import sqlalchemy as sa
 
+from store.admit import admit, notice
 from store.catalog import insert_new, open_catalog, registered
 from store.declare import declare
 from store.errors import CatalogBusy, RecordError
 from store.files import TEMPORARY, publish, temporary_beside, write_durably
+from store.forget import carry_out, finish, is_unfinished
 from store.home import Home
 from store.inbox import kind_of, read_records
+from store.requests import Request, is_request, read_request
 from store.schema import KINDS, folded
+from store.sieve import Sieve
+from store.tombstones import Tombstones
 from store.types import arrow_schema
 
 # 200 files per transaction livelocked under random kills, 50 did not (FACTS of the design, measured).
@@ -39,13 +44,18 @@ STALE_S = 3600.0
 
 @dataclass
 class Folded:
-    """What one run of the fold did; `oldest_s` is the age of the oldest file it met."""
+    """What one run of the fold did; `oldest_s` is the age of the oldest file it met.
+
+    `forgot`: the requests to forget that it carried out; `postponed`: why others wait on.
+    """
 
     files: int = 0
     rows: int = 0
     quarantined: int = 0
     oldest_s: float = 0.0
     published: bool = False
+    forgot: list[str] = field(default_factory=list)
+    postponed: str = ""
 
 
 def fold(home: Home, wait_s: float = 60.0, progress: Callable[[int, int], None] | None = None) -> Folded:
@@ -60,16 +70,21 @@ def fold(home: Home, wait_s: float = 60.0, progress: Callable[[int, int], None] 
         _sweep(home)
         with open_catalog(home.catalog) as connection:
             declare(home, connection)
-            waiting = home.inbox().files()
+            requests, waiting = _apart(home, home.inbox().files(), done)
             done.oldest_s = _age_s(waiting[0]) if waiting else 0.0
             _forget_folded(connection, waiting)
+            sieve = Sieve(Tombstones.load(home))
             for batch in _batches(home, waiting, done):
-                _take(connection, batch, done)
+                _take(home, connection, sieve, batch, done)
                 if progress:
                     progress(done.files + done.quarantined, len(waiting))
+            unfinished = is_unfinished(home, connection)
             connection.exec_driver_sql("CHECKPOINT")
             connection.commit()
-        done.published = _publish(home, changed=done.files > 0)
+        forgotten = carry_out(home, list(requests.values()), unfinished, progress)
+        done.forgot, done.postponed = forgotten.requests, forgotten.postponed
+        done.published = _publish(home, changed=done.files > 0 or forgotten.purged)
+        finish(home, requests, forgotten)
     return done
 
 
@@ -94,8 +109,22 @@ def _sweep(home: Home) -> None:
     for folder in (home.root, home.root / "inbox"):
         for path in folder.glob(f"{TEMPORARY}*") if folder.is_dir() else ():
             with contextlib.suppress(FileNotFoundError):
-                if folder == home.root or time.time() - path.stat().st_mtime > STALE_S:
+                if path.is_dir():  # what DuckDB sets aside on disk
+                    shutil.rmtree(path)
+                elif folder == home.root or time.time() - path.stat().st_mtime > STALE_S:
                     path.unlink()
+
+
+def _apart(home: Home, waiting: list[Path], done: Folded) -> tuple[dict[Path, Request], list[Path]]:
+    """Requests to forget, and the other files. What no request can be made of goes to quarantine."""
+    requests: dict[Path, Request] = {}
+    for path in filter(is_request, waiting):
+        try:
+            requests[path] = read_request(path)
+        except RecordError as error:
+            _quarantine(home, path, str(error))
+            done.quarantined += 1
+    return requests, [path for path in waiting if not is_request(path)]
 
 
 def _batches(home: Home, waiting: list[Path], done: Folded) -> Iterator[dict[Path, pa.Table]]:
@@ -116,13 +145,15 @@ def _batches(home: Home, waiting: list[Path], done: Folded) -> Iterator[dict[Pat
         yield batch
 
 
-def _take(connection: sa.Connection, batch: dict[Path, pa.Table], done: Folded) -> None:
+def _take(home: Home, connection: sa.Connection, sieve: Sieve, batch: dict[Path, pa.Table], done: Folded) -> None:
     """One transaction: rows and file names together; the files go only after the commit."""
     by_kind: dict[str, list[pa.Table]] = defaultdict(list)
     for path, table in batch.items():
         by_kind[kind_of(path)].append(table)
     for kind, tables in by_kind.items():
-        done.rows += insert_new(connection, KINDS[kind], pa.concat_tables(tables))
+        rows = admit(home, connection, sieve, kind, pa.concat_tables(tables))
+        done.rows += insert_new(connection, KINDS[kind], rows)
+        notice(home, connection, sieve, kind, rows)
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     names = [{"file": path.name, "rows": table.num_rows, "folded_at": now} for path, table in batch.items()]
     insert_new(connection, folded, pa.Table.from_pylist(names, arrow_schema(folded)))

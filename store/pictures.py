@@ -7,7 +7,9 @@ reason code (a row in `refusals`) and not the process. Time and memory are bound
 
 from __future__ import annotations
 
+import contextlib
 import io
+import math
 import re
 import struct
 import warnings
@@ -17,7 +19,7 @@ from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, features
+from PIL import Image, features
 from PIL.JpegImagePlugin import JpegImageFile
 
 from store.errors import PictureError
@@ -42,6 +44,19 @@ MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"ftypavis", 4, "AVIF"),
 )
 
+
+# Source: EXIF 2.3, tag 0112: how the stored picture is turned to be shown.
+ORIENTATION = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SIDEWAYS = (TURNS[5], TURNS[6], TURNS[7], TURNS[8])
 
 # In JPEG data 0xFF begins a marker unless 0x00 (a stuffed byte), 0xFF (filling) or a restart follows.
 SCAN, MARKER = b"\xff\xda", re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
@@ -93,12 +108,19 @@ def decode(data: bytes, limits: Limits | None = None) -> Decoded:
     `too_large`, `too_many_scans`, `too_many_frames`, `out_of_memory`, `unsupported` or `broken`.
     """
     limits = limits or Limits()
+    with opened(data, limits) as image:
+        return _decode_open(image, data, limits)
+
+
+@contextlib.contextmanager
+def opened(data: bytes, limits: Limits) -> Iterator[Image.Image]:
+    """The picture with its header read and no pixel made; whatever goes wrong in the block is a PictureError."""
     _check_bytes(data, limits)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a damaged EXIF block is no reason to stop
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return _decode_open(image, data, limits)
+                yield image
     except PictureError:
         raise
     except MemoryError:
@@ -163,35 +185,66 @@ def _jpeg_scans(data: bytes) -> Iterator[int]:
 def _decode_open(image: Image.Image, data: bytes, limits: Limits) -> Decoded:
     width, height = image.size
     reduced = _reduce(image, data, limits)
-    frames = int(getattr(image, "n_frames", 1))
-    if frames > limits.max_frames:
-        raise PictureError("too_many_frames", f"{frames} frames, at most {limits.max_frames}")
+    frames = frames_of(image, limits)
     name = image.format or "?"
-    before = image.size
-    ImageOps.exif_transpose(image, in_place=True)
-    if image.size != before:
-        width, height = height, width
+    image.load()  # before its EXIF is asked for: in a PNG that may come last
+    turn = turn_of(image)
+    if turn is not None:
+        image = image.transpose(turn)
+    width, height = turned((width, height), turn)
     has_alpha = image.has_transparency_data
     return Decoded(_on_white(image), width, height, name, frames, has_alpha, reduced)
 
 
 def _reduce(image: Image.Image, data: bytes, limits: Limits) -> bool:
-    """Ask the JPEG decoder for a smaller picture when the header says too large; True if it did.
+    """Ask the decoder for a smaller picture when the header says too large; True if it did."""
+    factor = reduction(image, data, limits)
+    if factor > 1:
+        image.draft(image.mode, smaller(image.size, factor))
+    return factor > 1
 
-    Not when the picture comes in several scans: the decoder then keeps all of it, however small the result
+
+def reduction(image: Image.Image, data: bytes, limits: Limits) -> int:
+    """By how much a picture must be reduced to be within `max_pixels`: 1, 2, 4 or 8. Raises PictureError `too_large`.
+
+    Not when the picture comes in several scans: the JPEG decoder then keeps all of it, however small the result
     (557 bytes of progressive JPEG took 2.6 GB).
     """
     width, height = image.size
     if width * height <= limits.max_pixels:
-        return False
+        return 1
     if isinstance(image, JpegImageFile) and "progressive" not in image.info:
         whole = next(_jpeg_scans(data), 0) == image.layers
         for factor in (2, 4, 8) if whole else ():
-            smaller = max(1, width // factor), max(1, height // factor)
-            if smaller[0] * smaller[1] <= limits.max_pixels:
-                image.draft(image.mode, smaller)
-                return True
+            if math.prod(smaller(image.size, factor)) <= limits.max_pixels:
+                return factor
     raise PictureError("too_large", f"{width}x{height} px, at most {limits.max_pixels} pixels")
+
+
+def smaller(size: tuple[int, int], factor: int) -> tuple[int, int]:
+    """What to ask a JPEG decoder for, to have `size` reduced by `factor`."""
+    return max(1, size[0] // factor), max(1, size[1] // factor)
+
+
+def frames_of(image: Image.Image, limits: Limits) -> int:
+    """How many frames a picture has. Raises PictureError `too_many_frames`."""
+    frames = int(getattr(image, "n_frames", 1))
+    if frames > limits.max_frames:
+        raise PictureError("too_many_frames", f"{frames} frames, at most {limits.max_frames}")
+    return frames
+
+
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """How a loaded picture is to be turned to be shown; None for as it is.
+
+    Pillow's own function also writes the EXIF block anew, and fails on one with a damaged tag.
+    """
+    return TURNS.get(image.getexif().get(ORIENTATION, 1))
+
+
+def turned(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
+    """Width and height after that turn."""
+    return (size[1], size[0]) if turn in SIDEWAYS else size
 
 
 def _on_white(image: Image.Image) -> NDArray[np.uint8]:

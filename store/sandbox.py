@@ -1,73 +1,42 @@
 """Runs work on hostile bytes in worker processes that may die: under limits of memory and time, and recycled.
 
-One picture that hangs, crashes or eats memory costs its worker and a Failure; the others go on.
+One picture that hangs, crashes or eats memory costs its worker and a Failure; the others go on. A worker belongs to one
+thread of ours, its lane, which hands it items and waits for its answers. Reads and writes nothing in the store.
 """
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
-import resource
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from multiprocessing import resource_tracker
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from store.errors import SandboxError
+from store.worker import READY, Failure, SandboxLimits, serve
+
+__all__ = ["Failure", "Sandbox", "SandboxLimits"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_READY = "ready"
+Tasks = SimpleQueue[tuple[Any, Future[Any]] | None]  # None: no more
 
-
-class _End:
-    """No item."""
-
-
-_END = _End()
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why one item has no result: `timeout`, `out_of_memory` or `worker_died`, with one line."""
-
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class SandboxLimits:
-    """Per worker. A 50 Mpx JPEG took 470 MB and 1–3 s; 6 s and 1 GiB leave room for a busy machine."""
-
-    time_s: float = 6.0
-    memory_bytes: int = 1 << 30
-    start_s: float = 60.0  # for the imports and models of a fresh worker
-    recycle_after: int = 5_000
-
-
-@dataclass
-class _Worker(Generic[Item]):
-    process: Any
-    pipe: Connection
-    deadline: float
-    ready: bool = False
-    item: Item | _End = _END
-    done: int = 0
-
-    @property
-    def expected(self) -> bool:
-        """Whether it owes a message: that it has started, or an answer."""
-        return not self.ready or not isinstance(self.item, _End)
+# A forked child gets past DuckDB's lock and copies our threads' locks: spawn only.
+PROCESSES = get_context("spawn")
+# `multiprocessing` keeps one list of all children and reaps them from whatever thread: one thread at a time.
+CHILDREN = threading.Lock()
+LAST_WORDS_S = 5.0  # for a worker whose pipe has ended to end itself. Chosen by eye.
 
 
 class Sandbox(Generic[Item, Result]):
-    """Maps items to results in `workers` processes; a context manager.
+    """Maps items to results in up to `workers` processes, which start when they are needed; a context manager.
 
     `make` is picklable and is called once in every worker; it returns the function of one item, which must
     answer within the limits. An exception of that function is a Failure as well; one of `make` ends the run.
@@ -75,43 +44,65 @@ class Sandbox(Generic[Item, Result]):
 
     def __init__(
         self,
-        make: Callable[[], Callable[[Item], Result]],
+        make: Callable[[], Callable[[Item], Result | Failure]],
         workers: int | None = None,
         limits: SandboxLimits | None = None,
     ) -> None:
         self.make, self.limits = make, limits or SandboxLimits()
         self.count = workers or os.cpu_count() or 1
-        # A forked child gets past DuckDB's lock and copies our threads' locks: spawn only.
-        self._context = multiprocessing.get_context("spawn")
-        self._workers: list[_Worker[Item]] = []
+        self._lock = threading.Lock()
+        self._tasks: Tasks = SimpleQueue()
+        self._lanes: list[_Lane] = []
+
+    def submit(self, item: Item) -> Future[Result | Failure]:
+        """The result or Failure of `item`, once there is one. From any thread; never blocks.
+
+        How many wait is the caller's business. The future raises SandboxError when no worker can start or when the
+        sandbox is closed meanwhile: then no item is to blame.
+        """
+        future: Future[Result | Failure] = Future()
+        with self._lock:
+            if len(self._lanes) < self.count:
+                self._lanes.append(_Lane(self.make, self.limits, self._tasks))
+            self._tasks.put((item, future))
+        return future
 
     def map(self, items: Iterable[Item]) -> Iterator[tuple[Item, Result | Failure]]:
-        """Each item with its result or Failure, in the order of completion.
+        """Each item with its result or Failure, in the order of completion; few items are taken ahead.
 
         Raises SandboxError when a worker cannot start: then every item would fail, and none would be to
         blame.
         """
-        self.close()
-        for _ in range(self.count):
-            self._workers.append(self._start())
-        source = iter(items)
-        item = next(source, _END)
-        while not isinstance(item, _End) or any(worker.ready and worker.expected for worker in self._workers):
-            for worker in self._due():
-                if worker.ready:
-                    yield self._answer(worker)
-                else:
-                    self._greet(worker)
-                worker = self._renew(worker)
-                if worker.ready and not isinstance(item, _End):
-                    self._give(worker, item)
-                    item = next(source, _END)
+        source, ended = iter(items), SimpleQueue[tuple[Item, Future[Result | Failure]]]()
+        waiting: set[Future[Result | Failure]] = set()
+        try:
+            while True:
+                for item in islice(source, 2 * self.count - len(waiting)):
+                    future = self.submit(item)
+                    waiting.add(future)
+                    future.add_done_callback(partial(_note, ended, item))
+                if not waiting:
+                    return
+                item, future = ended.get()
+                waiting.discard(future)
+                yield item, future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
     def close(self) -> None:
-        """End the workers."""
-        for worker in self._workers:
-            _end(worker)
-        self._workers = []
+        """End the workers. What waits is cancelled, what is under way raises SandboxError."""
+        with self._lock:
+            lanes, self._lanes = self._lanes, []
+            tasks, self._tasks = self._tasks, SimpleQueue()
+        with suppress(Empty):  # a lane may take the last one before us
+            while task := tasks.get_nowait():
+                task[1].cancel()
+        for lane in lanes:
+            tasks.put(None)
+            lane.stop()
+        for lane in lanes:
+            lane.join()
 
     def __enter__(self) -> Sandbox[Item, Result]:
         return self
@@ -119,130 +110,110 @@ class Sandbox(Generic[Item, Result]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _start(self) -> _Worker[Item]:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self.make, self.limits.memory_bytes), daemon=True)
-        with _no_interrupt():
-            process.start()
-        theirs.close()
-        return _Worker(process, ours, time.monotonic() + self.limits.start_s)
 
-    def _due(self) -> list[_Worker[Item]]:
-        """The workers that have sent something, or have died, or are late."""
-        expected = [worker for worker in self._workers if worker.expected]
-        patience = max(0.0, min(worker.deadline for worker in expected) - time.monotonic())
-        ready = wait([worker.pipe for worker in expected], timeout=patience)
-        return [w for w in expected if w.pipe in ready or w.deadline <= time.monotonic()]
+def _note(ended: SimpleQueue[Any], item: Any, future: Future[Any]) -> None:
+    ended.put((item, future))
 
-    def _greet(self, worker: _Worker[Item]) -> None:
-        """Take a fresh worker's first message. Raises SandboxError when it is not that it is ready."""
-        received = f"nothing within {self.limits.start_s:g} s"
-        if worker.pipe.poll():
+
+class _Lane(threading.Thread):
+    """One worker after another, and the thread that asks them."""
+
+    def __init__(self, make: Callable[[], Callable[[Any], Any]], limits: SandboxLimits, tasks: Tasks) -> None:
+        super().__init__(name="sandbox", daemon=True)
+        self.make, self.limits, self.tasks = make, limits, tasks
+        self.stopped, self.answers_left = False, 0
+        self.process: Any = None
+        self.pipe: Connection
+        self.start()
+
+    def run(self) -> None:
+        """Answer tasks until there are no more, then end the worker."""
+        # A terminal sends SIGINT to all. Our children keep this mask and leave it to the parent what it ends; the first
+        # start of a child would start the tracker beside it, which lifts the mask again.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        while self._turn():
+            pass
+        self._end()
+
+    def stop(self) -> None:
+        """Kill the worker; whoever waits for its answer is told. From any thread."""
+        with CHILDREN:
+            self.stopped = True
+            if self.process:
+                self.process.kill()
+
+    def _turn(self) -> bool:
+        """Have a worker ready, then take one task and answer it; False when there are no more."""
+        problem = self._renewed()
+        task = self.tasks.get()
+        if task is None:
+            return False
+        item, future = task
+        if future.set_running_or_notify_cancel():
             try:
-                received = worker.pipe.recv()
-            except (EOFError, ConnectionResetError):
-                worker.process.join(5)
-                received = f"exit code {worker.process.exitcode}"
-        if received != _READY:
-            raise SandboxError(f"a worker could not start: {received}")
-        worker.ready = True
+                if problem:
+                    raise problem
+                future.set_result(self._ask(item))
+            except Exception as error:
+                future.set_exception(error)
+        return True
 
-    def _give(self, worker: _Worker[Item], item: Item) -> None:
-        worker.item, worker.deadline = item, time.monotonic() + self.limits.time_s
+    def _renewed(self) -> Exception | None:
+        """Start a worker if there is none; what went wrong, for the next task's owner."""
         try:
-            worker.pipe.send(item)
-        except (BrokenPipeError, ConnectionResetError):
-            worker.deadline = 0.0  # found dead below, with this item as its victim
-
-    def _answer(self, worker: _Worker[Item]) -> tuple[Item, Result | Failure]:
-        item, worker.item = worker.item, _END
-        assert not isinstance(item, _End)
-        worker.done += 1
-        if not worker.pipe.poll():
-            _end(worker)
-            return item, Failure("timeout", f"no answer within {self.limits.time_s:g} s")
-        try:
-            answer: Result | Failure = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
-            worker.process.join(5)
-            answer = Failure("worker_died", f"exit code {worker.process.exitcode}")
-            _end(worker)
-        return item, answer
-
-    def _renew(self, worker: _Worker[Item]) -> _Worker[Item]:
-        if worker.process.is_alive() and worker.done < self.limits.recycle_after:
-            return worker
-        _end(worker)
-        fresh = self._start()
-        self._workers[self._workers.index(worker)] = fresh
-        return fresh
-
-
-def _end(worker: _Worker[Any]) -> None:
-    worker.pipe.close()
-    worker.process.kill()
-    worker.process.join()
-
-
-def _serve(pipe: Connection, make: Callable[[], Callable[[Any], Any]], memory_bytes: int) -> None:
-    """A worker's life: build the function, bound the memory from there on, answer until the pipe ends."""
-    # When the parent is killed there is nobody to tell, and nothing to complain of.
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        try:
-            work = make()
+            if self.process is None:
+                self._begin()
         except Exception as error:
-            pipe.send(_one_line(error))
-            return
-        _limit_memory(memory_bytes)
-        pipe.send(_READY)
-        while True:
-            _serve_one(pipe, work, pipe.recv(), memory_bytes)
+            return error
+        return None
 
+    def _ask(self, item: Any) -> Any:
+        try:
+            self.pipe.send(item)
+            if self.pipe.poll(self.limits.time_s):
+                answer = self.pipe.recv()
+                self.answers_left -= 1
+            else:
+                answer, self.answers_left = Failure("timeout", f"no answer within {self.limits.time_s:g} s"), 0
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            answer = Failure("worker_died", f"exit code {self._end(LAST_WORDS_S)}")
+        if self.stopped:
+            raise SandboxError("the sandbox was closed before its workers had answered")
+        if self.answers_left <= 0:
+            self._end()
+        return answer
 
-def _serve_one(pipe: Connection, work: Callable[[Any], Any], item: Any, memory_bytes: int) -> None:
-    try:
-        pipe.send(work(item))
-    except (BrokenPipeError, ConnectionResetError):
-        raise
-    except MemoryError:
-        pipe.send(Failure("out_of_memory", f"more than {memory_bytes} bytes"))
-    except Exception as error:  # whatever it is, it is this picture's reason and not the run's end
-        pipe.send(Failure("worker_died", _one_line(error)))
+    def _begin(self) -> None:
+        """Start a worker and take its first message. Raises SandboxError when it is not that it is ready."""
+        self.pipe, theirs = PROCESSES.Pipe()
+        arguments = (theirs, self.make, self.limits, os.getpid())
+        process = PROCESSES.Process(target=serve, args=arguments, daemon=True)
+        with CHILDREN:
+            if self.stopped:
+                raise SandboxError("the sandbox is closed")
+            process.start()
+            self.process, self.answers_left = process, self.limits.recycle_after
+        theirs.close()
+        received = f"nothing within {self.limits.start_s:g} s"
+        try:
+            if self.pipe.poll(self.limits.start_s):
+                received = self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            received = f"exit code {self._end(LAST_WORDS_S)}"
+        if received != READY:
+            self._end()
+            raise SandboxError(f"a worker could not start: {received}")
 
-
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Processes started in this block never see a SIGINT: a terminal sends it to all, the parent decides what it ends.
-
-    By the mask, which children keep, because a child that is still importing has no handler yet. One that comes
-    meanwhile interrupts the parent after the block: a child that is half started would complain.
-    """
-    # The first spawn of a process starts this one beside it, which would lift our mask again.
-    resource_tracker.ensure_running()
-    caught: list[int] = []
-    in_main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number)) if in_main else None
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if in_main:
-            signal.signal(signal.SIGINT, handler)
-    if caught:
-        signal.raise_signal(signal.SIGINT)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def _limit_memory(extra_bytes: int) -> None:
-    """Allow `extra_bytes` of address space beyond what the worker holds now. Linux; elsewhere no bound."""
-    try:
-        with Path("/proc/self/statm").open() as file:
-            pages = int(file.read().split()[0])
-    except FileNotFoundError:
-        return
-    limit = pages * os.sysconf("SC_PAGE_SIZE") + extra_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    def _end(self, patience_s: float = 0.0) -> int | None:
+        """End the worker, if there is one, by a kill unless it ends itself within `patience_s`; its exit code."""
+        if self.process is None:
+            return None
+        self.pipe.close()
+        wait([self.process.sentinel], patience_s)
+        with CHILDREN:
+            process, self.process = self.process, None
+            process.kill()
+            process.join()
+            code: int | None = process.exitcode
+            return code

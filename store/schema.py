@@ -3,7 +3,7 @@
 Keys are natural and live in `Table.info["key"]`: the fold inserts a record only when its key is not there
 yet, which makes every re-run harmless. There are no primary keys, foreign keys, indexes or enums in the
 database: a primary key on sha256 tripled the file (1.78 against 0.63 GB at 10 M rows) and each of them blocks
-later ALTERs in DuckDB.
+later ALTERs in DuckDB. A new column goes at the end of its table; the fold adds it to homes that lack it.
 
 Units are in the names: `_px _bytes _bits _s _at` (UTC, without a zone) `_rate` (0–1). A picture is the sha256
 of its bytes as 64 hex digits, everywhere.
@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Integer, LargeBinary, Text, true
 
 from store.types import FloatList, TextList, UInt64
 
@@ -36,10 +36,10 @@ pictures = _table(
 )  # fmt: skip
 sightings = _table(
     "sightings",
-    "one row per time a picture was seen",
+    "one row per time a picture was seen; hint = a class that a list of URLs claimed, never a verdict",
     Column("picture", Text), Column("url", Text), Column("page", Text), Column("host", Text),
     Column("source", Text), Column("job", Text), Column("http_status", Integer), Column("content_type", Text),
-    Column("seen_at", DateTime),
+    Column("seen_at", DateTime), Column("hint", Text),
     key=("picture", "url", "seen_at"),
 )  # fmt: skip
 refusals = _table(
@@ -48,6 +48,37 @@ refusals = _table(
     Column("picture", Text), Column("url", Text), Column("stage", Text), Column("reason", Text),
     Column("detail", Text), Column("job", Text), Column("refused_at", DateTime),
     key=("picture", "url", "stage", "reason", "job", "refused_at"),
+)  # fmt: skip
+crawls = _table(
+    "crawls",
+    "one row per run of a crawl job; `summary` is all that it counted, as JSON",
+    Column("crawl", Text), Column("job", Text), Column("spider", Text), Column("started_at", DateTime),
+    Column("ended_at", DateTime), Column("stopped", Text), Column("pages", BigInteger),
+    Column("pictures", BigInteger), Column("new_pictures", BigInteger), Column("summary", Text),
+    key=("crawl",),
+)  # fmt: skip
+
+# ---- what was forgotten --------------------------------------------------------------------------
+forget_requests = _table(
+    "forget_requests",
+    "one row per purge or retention; `value` names what to forget, and is null once that is forgotten",
+    Column("request", Text), Column("verb", Text), Column("target", Text), Column("value", Text),
+    Column("suites_too", Boolean), Column("reason", Text), Column("requested_at", DateTime),
+    Column("done_at", DateTime), Column("summary", Text),
+    key=("request",),
+)  # fmt: skip
+tombstones = _table(
+    "tombstones",
+    "what may neither be fetched nor stored again: keyed hashes of sources and URLs, sha256 of pictures",
+    Column("kind", Text), Column("mark", Text), Column("reason", Text), Column("request", Text),
+    Column("made_at", DateTime),
+    key=("kind", "mark"),
+)  # fmt: skip
+dropped_pictures = _table(
+    "dropped_pictures",
+    "pictures whose bytes were dropped by a retention; everything else that is known of them stays",
+    Column("picture", Text), Column("request", Text), Column("dropped_at", DateTime),
+    key=("picture",),
 )  # fmt: skip
 
 # ---- what it looks like --------------------------------------------------------------------------
@@ -172,9 +203,10 @@ suite_pictures = _table(
 # ---- what was trained and proved -----------------------------------------------------------------
 mixes = _table(
     "mixes",
-    "the exact list of samples of one training; `mix` is the hash of its samples",
+    "the exact list of samples of one training; `mix` is the hash of its samples; not replayable = some of "
+    "them were purged",
     Column("mix", Text), Column("policy_version", Text), Column("parent", Text), Column("settings", Text),
-    Column("made_at", DateTime),
+    Column("made_at", DateTime), Column("replayable", Boolean, server_default=true()),
     key=("mix",),
 )  # fmt: skip
 mix_samples = _table(
@@ -212,7 +244,7 @@ cycles = _table(
     key=("cycle",),
 )  # fmt: skip
 
-# Written by the fold alone: which inbox files are in the catalog.
+# Which inbox files are in the catalog.
 folded = _table(
     "folded",
     "one row per inbox file that was taken into the catalog",
@@ -220,4 +252,6 @@ folded = _table(
     key=("file",),
 )  # fmt: skip
 
-KINDS: dict[str, sa.Table] = {name: table for name, table in metadata.tables.items() if table is not folded}
+# No kinds of records: the fold alone writes these.
+OF_THE_FOLD = (folded, tombstones, dropped_pictures)
+KINDS: dict[str, sa.Table] = {name: table for name, table in metadata.tables.items() if table not in OF_THE_FOLD}

@@ -30,3 +30,16 @@ def source_of(host: str, port: int | None = None) -> str:
             return found
         return name if name != "localhost" or port is None else f"{name}:{port}"
     return f"{address}:{port}" if address.is_loopback and port is not None else str(address)
+
+
+@functools.lru_cache(maxsize=100_000)
+def domain_of(host: str) -> str:
+    """The registered domain of `host`; without a public suffix its last two labels, an address as it is.
+
+    Unlike `source_of` it joins `a.shop.test` and `b.shop.test`: who owns one can make as many as they like.
+    """
+    name = host.strip().rstrip(".").lower().strip("[]")
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return _extract()(name).top_domain_under_public_suffix or ".".join(name.split(".")[-2:])

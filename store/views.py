@@ -42,9 +42,52 @@ VIEWS: dict[str, str] = {
         LEFT JOIN policy_classes c ON c.policy_version = r.policy_version AND c.class = r.class
         WHERE r.class IS NOT NULL
           AND NOT EXISTS (SELECT 1 FROM verdict_records u WHERE u.undoes = r.verdict)""",
-    # What may be mined and reviewed: every stored picture that no suite holds.
+    # Pictures that stand in for others ("image removed"): one host serves them under 10 or more distinct URLs (chosen
+    # by eye; query strings count). The same bytes are one face. Other bytes of a star are the same face only when
+    # nothing that was ever measured tells them apart: a burst of photographs, the sizes of one picture, animations
+    # that begin alike and icons that differ in what alpha hides are all near-copies and must not be thrown away.
+    "placeholders": """
+        WITH seen AS (
+            SELECT coalesce(c.representative, s.picture) AS representative, s.host, s.url, s.picture, c.hash_version
+            FROM sightings s LEFT JOIN copies c ON c.picture = s.picture
+            WHERE s.host IS NOT NULL),
+        crowded AS (SELECT representative, host FROM seen GROUP BY representative, host HAVING count(*) >= 10),
+        faces AS (
+            SELECT n.representative, n.host, n.url, n.picture,
+                   CASE WHEN m.frames = 1 AND NOT m.has_alpha AND h.picture IS NOT NULL
+                        THEN min(n.picture) OVER (
+                            PARTITION BY n.representative, n.host, h.phash, h.energy, h.thumbnail, m.width_px,
+                                m.height_px, m.format, m.frames, m.has_alpha, m.entropy_bits, m.palette_share,
+                                m.extremes_share, m.border_flatness, m.top_colour_share, m.colourfulness)
+                        ELSE n.picture END AS face
+            FROM seen n JOIN crowded USING (representative, host)
+            LEFT JOIN measurements m ON m.picture = n.picture
+            LEFT JOIN hashes h ON h.picture = n.picture AND h.hash_version = n.hash_version),
+        many AS (
+            SELECT representative, host, face, count(DISTINCT url) AS urls
+            FROM faces GROUP BY representative, host, face HAVING count(DISTINCT url) >= 10)
+        SELECT DISTINCT f.picture, f.representative, f.host, n.urls
+        FROM faces f JOIN many n USING (representative, host, face)""",
+    # What may be mined, reviewed and trained on: every stored picture that no suite holds and that is no placeholder.
     "pool": """
-        SELECT p.* FROM pictures p ANTI JOIN suite_pictures s ON s.picture = p.picture""",
+        SELECT p.* FROM pictures p
+        ANTI JOIN suite_pictures s ON s.picture = p.picture
+        ANTI JOIN placeholders b ON b.picture = p.picture""",
+    # Per URL that ever gave a picture: its newest sighting, and the newest refusal since. `gone` = that refusal says
+    # that the picture is not there any more; a host that is down or slow, or forbids it, may have it still.
+    "link_rot": """
+        WITH seen AS (
+            SELECT url, max_by(picture, seen_at) AS picture, max_by(host, seen_at) AS host,
+                   max_by(source, seen_at) AS source, max(seen_at) AS seen_at
+            FROM sightings WHERE url IS NOT NULL GROUP BY url),
+        refused AS (
+            SELECT s.url, max_by(r.reason, r.refused_at) AS reason, max(r.refused_at) AS refused_at
+            FROM refusals r JOIN seen s ON s.url = r.url AND r.refused_at > s.seen_at
+            GROUP BY s.url)
+        SELECT s.url, s.picture, s.host, s.source, s.seen_at, r.reason, r.refused_at,
+               coalesce(r.reason IN ('http_404', 'http_410', 'http_451', 'cannot_resolve', 'not_a_picture'), false)
+               AS gone
+        FROM seen s LEFT JOIN refused r ON r.url = s.url""",
     "copies_groups": """
         SELECT representative, count(*) AS n, list(picture ORDER BY distance_bits, picture) AS pictures
         FROM copies GROUP BY representative""",
@@ -72,8 +115,8 @@ VIEWS: dict[str, str] = {
     "suites": """
         SELECT suite, role, class, count(*) AS n, count(DISTINCT batch) AS version, max(added_at) AS grown_at
         FROM suite_pictures GROUP BY suite, role, class""",
-    # The newest queue without what has been decided since (a verdict answers for all copies of its picture)
-    # and without what a suite has taken in since.
+    # The newest queue without what has been decided since (a verdict answers for all copies of its picture), what a
+    # suite has taken in since, what turned out to be a placeholder, and what can no longer be shown.
     "queue": """
         WITH decided AS (
             SELECT coalesce(c.representative, v.picture) AS representative
@@ -82,6 +125,8 @@ VIEWS: dict[str, str] = {
         FROM queue_entries q LEFT JOIN copies c ON c.picture = q.picture
         ANTI JOIN decided d ON d.representative = coalesce(c.representative, q.picture)
         ANTI JOIN suite_pictures s ON s.picture = q.picture
+        ANTI JOIN placeholders b ON b.picture = q.picture
+        ANTI JOIN dropped_pictures x ON x.picture = q.picture
         WHERE q.queue = (SELECT max_by(queue, queued_at) FROM queue_entries)
         ORDER BY q.rank""",
     # Per family and model version: how many pictures, how many have a known answer, how often the model is

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from store.home import Home
+
+# Started in the background by a shell without job control, this process ignores SIGINT, and so would what it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL_POLICY = """\
 name = "shoes"

@@ -11,6 +11,7 @@ import statistics
 import time
 import zipfile
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def measure_facts(home: Home, snapshot: Snapshot, champion: Card, candidate: Car
     ours, theirs = Runtime(home.models / candidate.version), Runtime(home.models / champion.version)
     same_base = champion.base == candidate.base
     suite = [p for p, role in zip(evidence.pictures, evidence.roles.tolist(), strict=True) if role == "ordinary"]
-    chosen = (suite or evidence.pictures)[:PICTURES]
+    # Dropped bytes (`retain`) are passed over: what is measured here does not depend on which pictures are looked at.
+    chosen = list(islice(filter(home.blobs().has, suite or evidence.pictures), PICTURES))
     pixels = [decode(home.blobs().get(picture)).rgb for picture in chosen]
     own = [prepare(rgb, candidate.preprocessing) for rgb in pixels]
     foreign = foreign_code(home.models / candidate.version)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from blindspot.output import AsJson, NoFold, progress, say, show
+from blindspot.output import AsJson, NoFold, live_line, progress, say, show
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,9 +24,9 @@ def add_to(app: typer.Typer) -> None:
 
 def crawl(
     ctx: typer.Context,
-    what: Annotated[str, typer.Argument(metavar="SPIDER|JOB", help="pages, url_list, or a job of blindspot.toml.")],
+    what: Annotated[str, typer.Argument(metavar="SPIDER|JOB", help="pages, sitemap, url_list, recheck, or a job.")],
     url: Annotated[list[str] | None, typer.Option("--url", help="Where to start; repeatable.")] = None,
-    list_file: Annotated[Path | None, typer.Option("--list", metavar="FILE", help="One URL a line.")] = None,
+    list_file: Annotated[Path | None, typer.Option("--list", metavar="FILE|DIR", help="URLs, one a line.")] = None,
     allow_address: Annotated[
         list[str] | None, typer.Option("--allow-address", metavar="IP:PORT", help="Reach this one; repeatable.")
     ] = None,
@@ -34,7 +35,13 @@ def crawl(
     no_fold: NoFold = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch pictures. robots.txt is obeyed, private addresses are refused, raw bytes are kept."""
+    """Fetch pictures.
+
+    Polite by default: robots.txt is obeyed (and no answer to it is a no), one request at a time and a second apart to
+    each host (more when it answers slowly, asks for more, or says Retry-After), pages and pictures that say noindex,
+    noai or noimageai are left alone, and the user agent names us and your contact. Private addresses are refused,
+    raw bytes are kept. A crawl that was stopped goes on where it was.
+    """
     from blindspot.settings import open_home
     from crawl.job import SPIDER_NAMES, Job
     from crawl.run import run
@@ -50,15 +57,18 @@ def crawl(
     }
     chosen = {name: value for name, value in given.items() if value is not None}
     if what in SPIDER_NAMES:
-        defaults = settings.crawl.model_dump()
-        job = Job(name=what, spider=what, resolve=settings.resolve, **(defaults | chosen))
+        job = Job(name=what, spider=what, resolve=settings.resolve, **(settings.crawl.given() | chosen))
     else:
         from dataclasses import replace
 
         job = replace(settings.job(what, home.root), **chosen)
-    with progress("crawling") as update:
+    began = time.monotonic()
+    with live_line() as update:
         summary = run(
-            job, home, progress=lambda pages, pictures, refused: update(pictures, None), drain=lambda: fold_inbox(home)
+            job,
+            home,
+            progress=lambda tally: update(f"{job.name}: {tally.sentence(time.monotonic() - began)}"),
+            drain=lambda: fold_inbox(home),
         )
     if not no_fold:
         fold_inbox(home)
@@ -70,17 +80,17 @@ def crawl(
 def import_(
     ctx: typer.Context,
     what: Annotated[
-        Path, typer.Argument(metavar="DIR|LIST", help="A folder, a picture, or a file of paths and picture ids.")
+        Path, typer.Argument(metavar="DIR|LIST|WARC", help="A folder, picture, WARC file, or list of paths and ids.")
     ],
     suite: Annotated[str | None, typer.Option("--suite", help="Put them into this suite.")] = None,
     label: Annotated[str | None, typer.Option("--label", metavar="CLASS", help="The suite's known answer.")] = None,
     role: Annotated[str | None, typer.Option("--role", help="ordinary, positives or families.")] = None,
     family: Annotated[str | None, typer.Option("--family", help="A family they all belong to.")] = None,
-    source: Annotated[str | None, typer.Option("--source", help="Their source; default: the folder's name.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Default: folder's name; WARC: domains.")] = None,
     no_fold: NoFold = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring in pictures from files.
+    """Bring in pictures from files, also from WARC files.
 
     With --suite and --label they become evaluation pictures: never queued, never trained on.
     """
@@ -107,8 +117,10 @@ def import_(
     refused = ", ".join(f"{n} {reason}" for reason, n in sorted(done.refused.items())) or "none"
     if not done.pictures:
         raise ImportFailed(f"wanted pictures in {what}, found none; refused: {refused}; `refusals` names each")
+    passed = ", ".join(f"{n} {kind}" for kind, n in sorted(done.passed_over.items()))
     text = f"{done.pictures} pictures imported from {what}, {done.new_pictures} of them new; refused: {refused}"
-    show(asdict(done), text, as_json)
+    text += f"; no pictures: {passed}" if passed else ""
+    show({name: value for name, value in asdict(done).items() if value or name != "passed_over"}, text, as_json)
 
 
 def fold(ctx: typer.Context, as_json: AsJson = False) -> None:

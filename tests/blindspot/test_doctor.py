@@ -10,14 +10,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from store.cards import CARD_FILE, INFERENCE_FILE
+from store.fold import fold
 from store.home import Home
+from store.requests import RETENTION, ask_to_forget
+from store.tombstones import Tombstones, file_of
 from tests.blindspot.calls import Front
 from tests.mine import squares
 
-POINTS = ["jobs", "policy", "models", "champion", "inbox", "quarantine", "catalog", "pictures", "leftovers"]
+POINTS = [
+    "jobs",
+    "policy",
+    "models",
+    "champion",
+    "inbox",
+    "quarantine",
+    "catalog",
+    "pictures",
+    "tombstones",
+    "leftovers",
+]
 LONG_AGO = time.time() - 7_200
 
 
@@ -46,7 +61,7 @@ def test_a_sound_home_has_every_point(serving_door: Front, pictures: Path) -> No
 def test_a_fresh_home_wants_a_model(door: Front) -> None:
     shown = door("doctor")
     assert shown.code == 1
-    shown.last_line("2 of 9 points", str(door.home.root), "models, champion")
+    shown.last_line("2 of 10 points", str(door.home.root), "models, champion")
     assert failing(door) == {
         "models": "none; `blindspot models adopt`",
         "champion": "none; `blindspot models promote VERSION`",
@@ -158,7 +173,7 @@ def test_every_harm_is_found(harm: Callable[[Home], None], points: dict[str, str
     harm(serving_door.home)
     shown = serving_door("doctor")
     assert shown.code == 1
-    shown.last_line(f"{len(points)} of 9 points", ", ".join(points))
+    shown.last_line(f"{len(points)} of 10 points", ", ".join(points))
     found = failing(serving_door)
     assert set(found) == set(points)
     assert [what for what, words in points.items() if words not in found[what]] == [], found
@@ -216,3 +231,54 @@ def test_fresh_temporary_files_are_somebodys_work(serving_door: Front) -> None:
 def test_a_home_without_folders_is_looked_at_whole(door: Front) -> None:
     shutil.rmtree(door.home.root / "inbox")
     assert set(looked(door)) == set(POINTS)
+
+
+def forget(home: Home, target: str, value: str) -> None:
+    ask_to_forget(home, target, value)
+    assert fold(home).forgot
+
+
+def test_dropped_bytes_are_no_fault_and_come_back_with_their_row(serving_door: Front, pictures: Path) -> None:
+    serving_door("import", pictures)
+    home = serving_door.home
+    forget(home, RETENTION, "2999-01-01T00:00:00+00:00")
+    assert looked(serving_door)["pictures"] == (True, "0 files, each with its row, 5 dropped")
+    home.blobs().put((pictures / "1.png").read_bytes())  # and a kill before its row was written
+    assert "1 files without a row" in failing(serving_door)["pictures"]
+    assert serving_door("doctor", "--repair").code == 0
+    assert serving_door.sql("SELECT count(*) FROM dropped_pictures") == [[4]]
+    assert looked(serving_door)["pictures"] == (True, "1 files, each with its row, 4 dropped")
+
+
+def test_purged_bytes_that_are_back_are_found_and_removed(serving_door: Front, pictures: Path) -> None:
+    serving_door("import", pictures)
+    home = serving_door.home
+    forget(home, "source", "owner's pictures")
+    assert looked(serving_door)["tombstones"] == (True, "12, none of their pictures is stored")
+    home.blobs().put((pictures / "1.png").read_bytes())
+    assert set(failing(serving_door)) == {"tombstones"}
+    assert "1 purged pictures are stored: `blindspot doctor --repair`" in failing(serving_door)["tombstones"]
+    assert serving_door("doctor", "--repair").code == 0
+    assert list(home.blobs().ids()) == []
+
+
+def test_lost_tombstones_are_restored_from_the_catalog(serving_door: Front, pictures: Path) -> None:
+    serving_door("import", pictures)
+    home = serving_door.home
+    forget(home, "source", "owner's pictures")
+    before = len(Tombstones.load(home))
+    file_of(home).unlink()
+    assert failing(serving_door)["tombstones"].startswith(f"{before} of {before} are not in tombstones.parquet")
+    assert serving_door("doctor", "--repair").code == 0
+    assert Tombstones.load(home).forbids_source("owner's pictures")
+    (home.root / "tombstone.key").unlink()
+    assert "without it purged URLs are not recognised" in failing(serving_door)["tombstones"]
+
+
+def test_a_home_of_an_older_version_is_told_to_fold(serving_door: Front) -> None:
+    with duckdb.connect(str(serving_door.home.snapshot)) as old:
+        old.execute("DROP TABLE dropped_pictures")
+        old.execute("DROP TABLE tombstones")
+    assert "is of an older version; run `blindspot fold`" in failing(serving_door)["pictures"]
+    os.utime(serving_door.home.snapshot, (0, 0))
+    assert serving_door("doctor", "--repair").code == 0

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from blindspot.settings import TEMPLATE, Settings, open_home, read_settings, unbraked
+from blindspot.settings import TEMPLATE, CrawlSettings, Settings, open_home, read_settings, unbraked
+from crawl.job import Job
 from store.errors import BlindspotError, HomeError, SettingsError
 from store.home import Home
 
@@ -19,6 +20,21 @@ concurrency = 3
 max_pages = 4
 max_pictures = 5
 allow_addresses = ["127.0.0.1:8080"]
+timeout_s = 20
+retry_s = 1
+patience_s = 60
+hunt = false
+max_depth = 3
+max_bytes = 1000000
+max_page_bytes = 100000
+max_pages_per_host = 21
+max_pages_per_site = 22
+max_pictures_per_host = 23
+max_pictures_per_site = 24
+max_bytes_per_host = 25
+max_per_source = 26
+max_per_format = 27
+max_per_size = 28
 
 [resolve]
 "a.test" = "127.0.0.1"
@@ -34,6 +50,22 @@ delay_s = 0
 concurrency = 6
 max_pages = 7
 max_pictures = 8
+contact = "https://example.org/news"
+timeout_s = 20
+retry_s = 1
+patience_s = 60
+hunt = false
+max_depth = 3
+max_bytes = 1000000
+max_page_bytes = 100000
+max_pages_per_host = 21
+max_pages_per_site = 22
+max_pictures_per_host = 23
+max_pictures_per_site = 24
+max_bytes_per_host = 25
+max_per_source = 26
+max_per_format = 27
+max_per_size = 28
 
 [jobs.listed]
 spider = "url_list"
@@ -88,7 +120,7 @@ def test_a_job_takes_what_it_lacks_from_the_defaults(tmp_path: Path) -> None:
     found = settings_of(EVERY_FIELD, tmp_path)
     news = found.job("news", tmp_path)
     assert (news.delay_s, news.concurrency, news.max_pages, news.max_pictures) == (0, 6, 7, 8)
-    assert (news.allow_addresses, news.contact) == ((), "https://example.org/")
+    assert (news.allow_addresses, news.contact) == ((), "https://example.org/news")
     assert news.resolve == {"a.test": "127.0.0.1"}
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "urls.txt").write_text("https://example.org/a.png\n")
@@ -99,7 +131,9 @@ def test_a_job_takes_what_it_lacks_from_the_defaults(tmp_path: Path) -> None:
 
 def test_the_template_and_an_empty_file_are_settings(tmp_path: Path) -> None:
     assert settings_of("", tmp_path) == Settings()
-    assert settings_of(TEMPLATE, tmp_path) == Settings()
+    example = Job(name="example", spider="pages", urls=("https://example.org/",))
+    assert settings_of(TEMPLATE, tmp_path).crawl.given().items() <= vars(example).items(), "it shows the defaults"
+    assert settings_of(TEMPLATE, tmp_path).model_copy(update={"crawl": CrawlSettings()}) == Settings()
     shown = TEMPLATE.replace("# [jobs", "[jobs").replace("# spider", "spider").replace("# urls", "urls")
     assert settings_of(shown.replace("# every", "every"), tmp_path).job("example", tmp_path).spider == "pages"
 
@@ -122,7 +156,7 @@ def test_the_template_and_an_empty_file_are_settings(tmp_path: Path) -> None:
         ("[crawl]\nmax_pages = true", ["crawl.max_pages", "integer"]),
         ('[crawl]\nallow_addresses = "127.0.0.1:1"', ["crawl.allow_addresses"]),
         ("[resolve]\nx = 1", ["resolve.x", "string"]),
-        ('[jobs.a]\nspider = "crawler"', ["jobs.a.spider", "'pages' or 'url_list'"]),
+        ('[jobs.a]\nspider = "crawler"', ["jobs.a.spider", "'pages', 'sitemap', 'url_list' or 'recheck'"]),
         ("[jobs.a]\nurls = []", ["jobs.a.spider", "required"]),
         ('[jobs.a]\nspider = "pages"\nevery = "never"', ["jobs.a.every", "'monthly'", "'never'"]),
         ('[jobs."a b"]\nspider = "pages"', ["jobs.a b", "match pattern"]),

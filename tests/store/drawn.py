@@ -37,6 +37,16 @@ def ramp(width: int = 48, height: int = 32) -> NDArray[np.uint8]:
     return np.stack(np.broadcast_arrays(across[None, :], down[:, None], 60.0), axis=-1).astype(np.uint8)
 
 
+def clouds(width: int, height: int, seed: int) -> NDArray[np.uint8]:
+    """A picture with detail at every scale, as photographs have it: `(height, width, 3) uint8`."""
+    chance, total = np.random.default_rng(seed), np.zeros((height, width, 3))
+    for cells in (2, 4, 8, 16, 32, 64):
+        coarse = chance.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        layer = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+        total += np.asarray(layer) / np.sqrt(cells)
+    return (255 * (total - total.min()) / max(1, np.ptp(total))).astype(np.uint8)
+
+
 def flat(colour: Any, mode: str = "RGB") -> Image.Image:
     return Image.new(mode, (8, 6), colour)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+WALLS = ("AS", "CORE", "CPU", "FSIZE", "NOFILE")
 
 
 def answer(item: Any) -> Any:
@@ -33,6 +37,15 @@ def answer(item: Any) -> Any:
             return bytes(5_000_000)
         case "who":
             return os.getpid()
+        case "shout":
+            return [os.write(number, b"\x1b[31m what the web says\n") for number in (1, 2)]
+        case "walls":
+            return {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in WALLS}
+        case Path():
+            return item.write_bytes(bytes(1))
+        case "open many":
+            files = [Path(os.devnull).open() for _ in range(100)]  # noqa: SIM115
+            return len(files)
         case bytes():
             return len(item)
     return item

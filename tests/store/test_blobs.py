@@ -94,3 +94,18 @@ def test_a_failed_write_leaves_neither_file_nor_leftover(tmp_path: Path) -> None
     with pytest.raises(OSError, match="directory"):
         write_durably(path, b"new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("url", ["", "memory://dropped"])
+def test_dropped_bytes_are_gone_and_may_come_again(home: Home, url: str) -> None:
+    blobs = Blobs(url or str(home.root / "pictures"))
+    assert blobs.drop(KNOWN) == 0, "nothing was there"
+    blobs.put(b"abc")
+    kept = blobs.put(b"abcd")
+    assert blobs.drop(KNOWN) == 3
+    blobs.settle({KNOWN})
+    assert list(blobs.ids()) == [kept]
+    assert blobs.put(b"abc") == KNOWN
+    assert blobs.get(KNOWN) == b"abc"
+    with pytest.raises(PictureMissing):
+        blobs.drop("../../etc/passwd")

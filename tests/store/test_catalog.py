@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
 
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from samples import picture, select
+from samples import NOW, picture, select
 
 from store import catalog
 from store.catalog import Snapshot
@@ -107,3 +111,69 @@ def test_a_catalog_held_by_another_process_is_one_line(home: Home) -> None:
             assert snapshot.value("SELECT count(*) FROM pictures") == 0
         holder.communicate("")
     assert fold(home).rows == 1
+
+
+# ---- a home that an older version made ---------------------------------------------------------------------
+
+GROWN = {"sightings": ["hint", "seen_at"], "mixes": ["replayable"], "pictures": ["first_seen_at"]}
+
+
+def make_older(home: Home) -> None:
+    """Take columns and a table out of the catalog, with rows in it, as a version has them that knew of none."""
+    rows = {"picture": "p", "url": "http://a.test/1", "seen_at": NOW}
+    home.inbox().append("sightings", [rows])
+    home.inbox().append("mixes", [{"mix": "m", "settings": "{}"}])
+    home.inbox().append("pictures", [picture("p")])
+    fold(home)
+    with duckdb.connect(str(home.catalog)) as old:
+        for table, columns in GROWN.items():
+            for column in columns:
+                old.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        old.execute("DROP TABLE crawls")
+        old.execute("DROP TABLE dropped_pictures")
+        old.execute("CREATE OR REPLACE VIEW pool AS SELECT p.* FROM pictures p")
+    home.snapshot.unlink()
+    shutil.copyfile(home.catalog, home.snapshot)
+
+
+def test_a_fold_gives_an_older_home_the_columns_and_tables_that_it_lacks(home: Home) -> None:
+    make_older(home)
+    old = pa.table({"picture": ["q"], "url": ["http://a.test/2"]})
+    pq.write_table(old, home.inbox().folder / f"{1:020d}-sightings-x.parquet")
+    (home.inbox().folder / f"{2:020d}-mixes-x.jsonl").write_text('{"mix": "n"}\n')
+    home.inbox().append("crawls", [{"crawl": "c", "job": "j"}])
+    done = fold(home)
+    assert (done.files, done.quarantined) == (3, 0)
+    seen = "SELECT picture, url, hint, seen_at FROM sightings ORDER BY picture"
+    assert select(home, seen) == [("p", "http://a.test/1", None, None), ("q", "http://a.test/2", None, None)]
+    assert select(home, "SELECT mix, replayable FROM mixes ORDER BY mix") == [("m", True), ("n", True)]
+    assert select(home, "SELECT picture, first_seen_at FROM pool") == [("p", None)], "views know of the new column"
+    assert select(home, "SELECT job FROM crawls") == [("j",)]
+    late = {"picture": "r", "url": "http://a.test/3", "seen_at": NOW, "hint": "bag"}
+    home.inbox().append("sightings", [late])
+    fold(home)
+    assert select(home, "SELECT hint, seen_at FROM sightings WHERE picture = 'r'") == [
+        ("bag", NOW.replace(tzinfo=None))
+    ]
+    assert not fold(home).published, "grown once"
+
+
+def test_every_column_of_every_table_can_be_added_later(home: Home) -> None:
+    with duckdb.connect(str(home.catalog)) as old:
+        for table in catalog.metadata.tables.values():
+            old.execute(f'CREATE OR REPLACE TABLE "{table.name}" AS SELECT 1 AS unknown_to_us')
+    fold(home)
+    with duckdb.connect(str(home.catalog)) as grown:
+        for table in catalog.metadata.tables.values():
+            names = [row[0] for row in grown.execute(f'DESCRIBE "{table.name}"').fetchall()]
+            assert names == ["unknown_to_us", *(column.name for column in table.columns)]
+
+
+def test_a_reader_of_an_older_snapshot_is_told_to_fold(home: Home) -> None:
+    make_older(home)
+    with Snapshot(home) as snapshot:
+        assert snapshot.value("SELECT count(*) FROM sightings") == 1
+        for query in ("SELECT hint FROM sightings", "SELECT * FROM crawls"):
+            with pytest.raises(CatalogError, match=r"is of an older version; run `blindspot fold`"):
+                snapshot.value(query)
+        assert snapshot.value("SELECT count(*) FROM sightings") == 1

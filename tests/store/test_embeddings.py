@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from test_tombstones import set_marks
 
-from store.embeddings import append_embeddings, read_embeddings
+from store.embeddings import append_embeddings, read_embeddings, shards, without_pictures
 from store.files import TEMPORARY
 from store.home import Home
 
@@ -59,3 +60,28 @@ def test_half_written_shards_are_passed_over(home: Home) -> None:
 def test_a_vector_too_few_is_refused(home: Home) -> None:
     with pytest.raises((pa.ArrowInvalid, ValueError)):
         append_embeddings(home, BASE, ["p", "q"], np.ones((1, 2), np.float32))
+
+
+# ---- what a purge does -------------------------------------------------------------------------------------
+
+
+def test_a_shard_without_some_pictures_keeps_the_others_bit_by_bit(home: Home) -> None:
+    vectors = np.random.default_rng(3).normal(size=(4, 8)).astype(np.float32)
+    append_embeddings(home, BASE, ["a", "b", "c", "d"], vectors)
+    (shard,) = shards(home)
+    before = shard.stat().st_ino
+    assert without_pictures(shard, lambda picture: False) == 0
+    assert shard.stat().st_ino == before, "nothing to take out, so nothing is written"
+    assert without_pictures(shard, {"b", "x"}.__contains__) == 1
+    pictures, left = read_embeddings(home, BASE)
+    assert pictures == ["a", "c", "d"]
+    assert left.tobytes() == vectors[[0, 2, 3]].tobytes()
+    assert without_pictures(shard, {"a", "c", "d"}.__contains__) == 3
+    assert shards(home) == shards(home, BASE) == []
+
+
+def test_a_purged_picture_is_not_embedded_again(home: Home) -> None:
+    set_marks(home, ("picture", "ab" * 32))
+    append_embeddings(home, BASE, ["p", "ab" * 32], np.eye(2, dtype=np.float32))
+    append_embeddings(home, OTHER, ["ab" * 32], np.eye(1, dtype=np.float32))
+    assert [read_embeddings(home, base)[0] for base in (BASE, OTHER)] == [["p"], []]

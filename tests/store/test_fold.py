@@ -139,9 +139,9 @@ def test_batches_are_bounded_by_files_and_by_rows(home: Home, monkeypatch: pytes
     taken: list[int] = []
     take = folding._take
 
-    def watch(connection: Any, batch: dict[Path, pa.Table], done: Folded) -> None:
+    def watch(home: Home, connection: Any, sieve: Any, batch: dict[Path, pa.Table], done: Folded) -> None:
         taken.append(len(batch))
-        take(connection, batch, done)
+        take(home, connection, sieve, batch, done)
 
     monkeypatch.setattr(folding, "_take", watch)
     home.policy.unlink()

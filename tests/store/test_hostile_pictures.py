@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from typing import Any
 
 import numpy as np
 import pytest
+from bombs import WEBP_EXTENDED, WEBP_LOSSLESS, WEBP_LOSSY, ihdr, more_scans, png
 from drawn import LOSSLESS, encode, flat, ramp, reason_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -28,26 +28,6 @@ def outcome(data: bytes, limits: Limits | None = None) -> Decoded | str:
         return error.reason
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png_header(width: int, height: int) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
-
-
-def webp(kind: bytes, body: bytes) -> bytes:
-    return b"RIFF" + struct.pack("<I", 12 + len(body)) + b"WEBP" + kind + struct.pack("<I", len(body)) + body
-
-
-HUGE = 16_383
-WEBP_LOSSLESS = webp(b"VP8L", b"\x2f" + struct.pack("<I", (HUGE - 1) | (HUGE - 1) << 14) + bytes(15))
-WEBP_LOSSY = webp(b"VP8 ", b"\x50\x01\x00\x9d\x01\x2a" + struct.pack("<HH", HUGE, HUGE) + bytes(10))
-WEBP_EXTENDED = webp(b"VP8X", bytes(4) + (2**24 - 1).to_bytes(3, "little") * 2 + bytes(10))
-
-
 @pytest.mark.parametrize("data", [WEBP_LOSSLESS, WEBP_LOSSY, WEBP_EXTENDED], ids=["VP8L", "VP8", "VP8X"])
 def test_forty_bytes_of_webp_that_ask_for_gigabytes(data: bytes) -> None:
     assert len(data) == 40
@@ -56,7 +36,7 @@ def test_forty_bytes_of_webp_that_ask_for_gigabytes(data: bytes) -> None:
 
 @pytest.mark.parametrize("size", [(100_000, 100_000), (2**31 - 1, 1), (50_000_001, 1)])
 def test_a_png_header_that_asks_for_gigabytes(size: tuple[int, int]) -> None:
-    assert reason_of(png_header(*size)) == "too_large"
+    assert reason_of(png(ihdr(*size))) == "too_large"
 
 
 def test_bmp_gif_and_tiff_headers_that_ask_for_gigabytes() -> None:
@@ -75,9 +55,7 @@ def test_bmp_gif_and_tiff_headers_that_ask_for_gigabytes() -> None:
 
 def progressive(extra_scans: int) -> bytes:
     """A progressive JPEG whose last scan comes `extra_scans` times more. Ten scans are usual."""
-    data = encode(Image.fromarray(ramp()), "JPEG", progressive=True)
-    last = data[data.rindex(b"\xff\xda") : -2]
-    return data[:-2] + last * extra_scans + data[-2:]
+    return more_scans(encode(Image.fromarray(ramp()), "JPEG", progressive=True), extra_scans)
 
 
 def test_a_jpeg_of_too_many_scans() -> None:
@@ -99,6 +77,17 @@ def test_a_jpeg_of_nothing_but_markers_costs_no_time() -> None:
     data = encode(flat("red"), "JPEG")
     assert reason_of(data[:2] + b"\xff\x01" * (MAX_MARKERS + 1) + data[2:] + b"\xff\xda" * 65) == "broken"
     assert reason_of(data[:2] + b"\xff\x01" * 10_000_000 + b"\xff\xda" * 65) == "broken"
+
+
+def test_a_damaged_tag_is_no_reason_to_stop_where_a_picture_is_to_be_turned() -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A] = 6, 72.0  # orientation; resolution, a fraction
+    data = encode(Image.fromarray(ramp()), "JPEG", exif=exif)
+    fraction = struct.pack(">HHI", 0x011A, 5, 1)
+    assert fraction in data
+    for kind in range(14):
+        damaged = decode(data.replace(fraction, struct.pack(">HHI", 0x011A, kind, 1)))
+        assert damaged.rgb.shape == (48, 32, 3)
 
 
 def test_too_many_frames_and_too_many_bytes() -> None:

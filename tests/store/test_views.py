@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from samples import NOW, card, catalog, install, later, picture, select
 
+from store.catalog import open_catalog
 from store.console import ask
 from store.fold import fold
 from store.home import Home
@@ -239,3 +240,161 @@ def test_an_empty_home_answers_every_view(home: Home) -> None:
     fold(home)
     for name in VIEWS:
         assert select(home, f"SELECT * FROM {name}") == [], name
+
+
+# ---- placeholders ------------------------------------------------------------------------------------------
+
+ALIKE = {"width_px": 300, "height_px": 200, "format": "PNG", "frames": 1, "has_alpha": False, "entropy_bits": 1.5}
+
+
+def seen(name: str, url: str, host: str | None = "a.test", **changes: Any) -> dict[str, Any]:
+    return {"picture": name, "url": url, "host": host, "page": "http://a.test/", "seen_at": NOW} | changes
+
+
+def star(home: Home, n: int, thumbnails: list[bytes], **measured: Any) -> list[str]:
+    """n pictures of one star, each with its bytes and URL, at one host."""
+    names = [f"s{index:02d}" for index in range(n)]
+    catalog(
+        home,
+        pictures=[picture(name) for name in names],
+        copies=[copy(name, names[0], 0) for name in names],
+        hashes=[
+            {
+                "picture": name,
+                "phash": 7,
+                "energy": 30.0,
+                "hash_version": "1",
+                "thumbnail": thumbnails[i % len(thumbnails)],
+            }
+            for i, name in enumerate(names)
+        ],
+        measurements=[{"picture": name, **(ALIKE | measured)} for name in names],
+        sightings=[seen(name, f"http://a.test/{name}.png") for name in names],
+    )
+    return names
+
+
+def test_the_same_bytes_under_ten_urls_of_one_host_are_a_placeholder(home: Home) -> None:
+    catalog(
+        home,
+        pictures=[picture("removed"), picture("nine"), picture("logo"), picture("spread"), picture("imported")],
+        sightings=[
+            *(seen("removed", f"http://a.test/{n}.png") for n in range(8)),
+            *(seen("removed", f"http://a.test/0.png?id={n}") for n in range(2)),
+            *(seen("nine", f"http://a.test/nine/{n % 9}", seen_at=later(n)) for n in range(40)),
+            *(seen("logo", "http://a.test/logo.png", page=f"http://a.test/{n}", seen_at=later(n)) for n in range(40)),
+            *(seen("spread", f"http://h{n}.test/x.png", host=f"h{n}.test") for n in range(40)),
+            *(seen("imported", f"file:///pictures/{n}.png", host=None) for n in range(40)),
+        ],
+    )
+    assert select(home, "SELECT * FROM placeholders") == [("removed", "removed", "a.test", 10)]
+    assert select(home, "SELECT picture FROM pool ORDER BY picture") == [
+        ("imported",),
+        ("logo",),
+        ("nine",),
+        ("spread",),
+    ]
+
+
+def test_other_bytes_of_a_star_are_the_same_face_when_nothing_measured_differs(home: Home) -> None:
+    names = star(home, 10, [b"t" * 256])
+    assert select(home, "SELECT * FROM placeholders ORDER BY picture") == [(n, names[0], "a.test", 10) for n in names]
+    assert select(home, "SELECT * FROM pool") == []
+
+
+def bursts() -> list[Any]:
+    """Near-copies that are no placeholder: what differs, if only a little, and what a look at one view cannot see."""
+    frames = [bytes([level] * 256) for level in (100, 101)]
+    return [
+        pytest.param(frames, {}, id="a burst: other cells by one grey level"),
+        pytest.param([b"t" * 256], {"frames": 12}, id="animations that begin alike"),
+        pytest.param([b"t" * 256], {"has_alpha": True}, id="icons, white on nothing"),
+    ]
+
+
+@pytest.mark.parametrize(("thumbnails", "measured"), bursts())
+def test_a_gallery_of_near_copies_is_not_thrown_away(home: Home, thumbnails: list[bytes], measured: Any) -> None:
+    names = star(home, 18, thumbnails, **measured)
+    assert select(home, "SELECT * FROM placeholders") == []
+    assert select(home, "SELECT count(*) FROM pool") == [(len(names),)]
+
+
+def test_the_sizes_of_one_picture_are_not_thrown_away(home: Home) -> None:
+    names = star(home, 9, [b"t" * 256])
+    more = [f"w{width}" for width in range(9)]
+    catalog(
+        home,
+        pictures=[picture(name) for name in more],
+        copies=[copy(name, names[0], 0) for name in more],
+        hashes=[
+            {"picture": name, "phash": 7, "energy": 30.0, "hash_version": "1", "thumbnail": b"t" * 256} for name in more
+        ],
+        measurements=[{"picture": name, **ALIKE, "width_px": 640 + 10 * n} for n, name in enumerate(more)],
+        sightings=[seen(name, f"http://a.test/{name}.png") for name in more],
+    )
+    assert select(home, "SELECT * FROM placeholders") == []
+
+
+def test_what_nobody_has_measured_is_judged_by_its_bytes_alone(home: Home) -> None:
+    names = [f"s{n}" for n in range(20)]
+    catalog(home, pictures=[picture(n) for n in names], sightings=[seen(n, f"http://a.test/{n}") for n in names])
+    assert select(home, "SELECT * FROM placeholders") == []
+
+
+def test_a_reviewed_placeholder_stays_labelled_and_leaves_the_queue(scored: Home) -> None:
+    catalog(scored, queue_entries=[entry("new", n, name, 1) for n, name in enumerate("cd")])
+    catalog(scored, sightings=[seen("c", f"http://a.test/{n}") for n in range(10)])
+    assert select(scored, "SELECT picture FROM queue") == [("d",)]
+    catalog(scored, verdict_records=[verdict("c", "shoe", 0, version_of(scored))])
+    assert select(scored, "SELECT picture, class FROM labels") == [("c", "shoe")]
+    assert ("c",) not in select(scored, "SELECT picture FROM pool")
+
+
+# ---- dropped pictures, link rot ----------------------------------------------------------------------------
+
+
+def test_what_can_no_longer_be_shown_is_not_queued_and_stays_in_the_pool(scored: Home) -> None:
+    catalog(scored, queue_entries=[entry("new", n, name, 1) for n, name in enumerate("cd")])
+    with open_catalog(scored.catalog) as connection:
+        connection.exec_driver_sql("INSERT INTO dropped_pictures (picture) VALUES ('c')")
+        connection.commit()
+    fold(scored)
+    assert select(scored, "SELECT picture FROM queue") == [("d",)]
+    assert select(scored, "SELECT count(*) FROM pool") == [(4,)], "heads are trained on it still"
+
+
+def refusal(url: str, reason: str, minutes: float) -> dict[str, Any]:
+    return {"url": url, "stage": "fetch", "reason": reason, "job": "j", "refused_at": later(minutes)}
+
+
+def test_link_rot_is_the_newest_sighting_and_what_was_said_since(home: Home) -> None:
+    catalog(
+        home,
+        sightings=[
+            seen("old", "http://a.test/gone", seen_at=later(0)),
+            seen("new", "http://a.test/gone", seen_at=later(5), source="a.test"),
+            seen("p", "http://a.test/back", seen_at=later(9)),
+            seen("p", "http://a.test/down", seen_at=later(0)),
+            seen("p", "http://a.test/fine", seen_at=later(0)),
+            seen("p", "http://a.test/page-now", seen_at=later(0)),
+        ],
+        refusals=[
+            refusal("http://a.test/gone", "timeout", 6),
+            refusal("http://a.test/gone", "http_410", 7),
+            refusal("http://a.test/back", "http_404", 8),
+            refusal("http://a.test/down", "http_404", 1),
+            refusal("http://a.test/down", "connection_failed", 2),
+            refusal("http://a.test/page-now", "not_a_picture", 1),
+            refusal("http://a.test/never", "http_404", 1),
+        ],
+    )
+    columns = "substr(url, 15), picture, reason, refused_at, gone"
+    assert select(home, f"SELECT {columns} FROM link_rot ORDER BY url") == [
+        ("back", "p", None, None, False),
+        ("down", "p", "connection_failed", later(2).replace(tzinfo=None), False),
+        ("fine", "p", None, None, False),
+        ("gone", "new", "http_410", later(7).replace(tzinfo=None), True),
+        ("page-now", "p", "not_a_picture", later(1).replace(tzinfo=None), True),
+    ]
+    seen_last = "SELECT seen_at, host, source FROM link_rot WHERE picture = 'new'"
+    assert select(home, seen_last) == [(later(5).replace(tzinfo=None), "a.test", "a.test")]

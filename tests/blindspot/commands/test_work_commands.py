@@ -76,7 +76,7 @@ def test_a_list_of_some_rubbish_gives_what_it_can(door: Front, site: Site, tmp_p
         (["pages", "--url", "http://127.0.0.1:1/"], ["address_refused", "--allow-address"]),
         (["pages", "--url", "http://127.0.0.1:1/", "--allow-address", "127.0.0.1:1"], ["connection_failed"]),
         (["pages", "--url", "http://nosuch.invalid/"], ["cannot_resolve", "[resolve]"]),
-        (["url_list", "--list", "rubbish"], ["bad_url (line 1 of the list)"]),
+        (["url_list", "--list", "rubbish"], ["bad_url (line 1 of rubbish)"]),
         (["url_list", "--list", "empty"], ["wanted URLs in empty, found none"]),
     ],
 )
