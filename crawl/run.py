@@ -6,31 +6,35 @@ Writes pictures to the blobs and `pictures`, `sightings`, `refusals` to the inbo
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import logging
 import signal
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crawl.job import Job, Summary
 from crawl.logs import clean_logs
 from store.errors import BlindspotError, CrawlError, InboxFull
 from store.home import Home
+from store.inbox import NO_LIMITS, Inbox
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
-    from crawl.collect import Collector, Progress
+    from crawl.collect import Tally
+    from crawl.extension import Blindspot, Progress
 
 logger = logging.getLogger("crawl")
 
-# Scrapy's words for the end of a crawl, and ours, to those of a Summary.
-STOPPED = {"finished": "finished", "max_pictures": "max_pictures", "shutdown": "interrupted"}
+# How a crawl may end without being broken off.
+STOPPED = frozenset({"finished", "max_pages", "max_pictures", "waiting", "interrupted"})
 # What to do about the commonest reasons why nothing came.
 NEXT = {
     "address_refused": "for a server of your own, name its IP:PORT with --allow-address",
@@ -51,29 +55,30 @@ def run(
 ) -> Summary:
     """Run `job` to its end and return what is durable then.
 
-    `progress(pages, pictures, refused)` is called a few times a second with what was taken so far. `drain` is
+    `progress(tally)` is called a few times a second. `drain` is
     called, in a thread, when the inbox is full: a caller that may fold folds there; without it the crawl
     waits for somebody else. `log_handler` replaces standard error. One SIGINT or SIGTERM ends the crawl after
     the requests under way.
-    Raises CrawlError when no URL at all gave an answer, InboxFull when nobody folded in time.
+    Raises CrawlError when no URL at all gave an answer, InboxFull when nobody folded in time, JobRunning when another
+    process has the job.
     """
-    from crawl.collect import Collector  # brings scrapy
+    from crawl.extension import Blindspot  # brings scrapy
 
-    collector = Collector(home, job.name, progress, drain)
-    began = time.monotonic()
-    spider = None
+    began, started_at = time.monotonic(), dt.datetime.now(dt.UTC)
+    blindspot = Blindspot(job, home, progress=progress, drain=drain)
     with clean_logs(log_handler):
         try:
-            spider = asyncio.run(_crawl(job, collector))
+            asyncio.run(_crawl(job, blindspot))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None  # the second signal
         finally:
-            collector.close()
-    left = getattr(spider, "left_links", 0)
-    return _summary(job, collector, time.monotonic() - began, left)
+            left = blindspot.close()
+    summary = _summary(job, blindspot, time.monotonic() - began, left)
+    _record(home, job, summary, started_at)
+    return summary
 
 
-async def _crawl(job: Job, collector: Collector) -> Any:
+async def _crawl(job: Job, blindspot: Blindspot) -> None:
     from scrapy.crawler import Crawler
 
     from crawl.settings import settings_for
@@ -82,10 +87,8 @@ async def _crawl(job: Job, collector: Collector) -> Any:
     if not job.contact:
         logger.warning("the crawler names no contact; set one in blindspot.toml, so that owners of hosts can reach you")
     crawler = Crawler(SPIDERS[job.spider], settings_for(job))
-    collector.attach(crawler)
     with _interruptible(crawler):
-        await crawler.crawl_async(job=job, collector=collector)
-    return crawler.spider
+        await crawler.crawl_async(job=job, blindspot=blindspot)
 
 
 @contextmanager
@@ -117,19 +120,16 @@ def _interruptible(crawler: Crawler) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _summary(job: Job, collector: Collector, seconds: float, left_links: int) -> Summary:
-    tally = collector.tally
-    if isinstance(collector.failure, InboxFull):
-        raise InboxFull(f"{collector.failure}; the crawl stopped with {tally.pictures} pictures recorded, none lost")
-    if collector.failure:
-        raise collector.failure
-    stopped = STOPPED.get(collector.stopped)
-    if stopped is None:
-        raise CrawlError(f"{job.name}: the crawl broke off ({collector.stopped}); the log says why")
-    if stopped == "finished" and not tally.answered:
-        raise CrawlError(_nothing(job, collector))
-    if stopped == "finished" and left_links:
-        stopped = "max_pages"
+def _summary(job: Job, blindspot: Blindspot, seconds: float, left: int) -> Summary:
+    tally, failure = blindspot.tally, blindspot.failure
+    if isinstance(failure, InboxFull):
+        raise InboxFull(f"{failure}; the crawl stopped with {tally.pictures} pictures recorded, none lost")
+    if failure:
+        raise failure
+    if blindspot.stopped not in STOPPED:
+        raise CrawlError(f"{job.name}: the crawl broke off ({blindspot.stopped or 'start_error'}); the log says why")
+    if blindspot.stopped == "finished" and not tally.answered and not blindspot.resumed:
+        raise CrawlError(_nothing(job, tally))
     return Summary(
         job=job.name,
         pages=tally.pages,
@@ -137,18 +137,41 @@ def _summary(job: Job, collector: Collector, seconds: float, left_links: int) ->
         new_pictures=tally.new_pictures,
         refused=dict(tally.refused),
         seconds=seconds,
-        stopped=stopped,
-        left_links=left_links,
+        stopped=blindspot.stopped,
+        left_links=left,
+        bytes=tally.bytes,
+        resumed=blindspot.resumed,
+        hunt=blindspot.hunt.report() if job.hunt else [],
     )
 
 
-def _nothing(job: Job, collector: Collector) -> str:
-    if not collector.refusals:
-        return f"{job.name}: wanted URLs in {job.list_file}, found none; put one on each line"
-    reasons = collector.tally.refused
-    more = f" and {collector.refusals - 1} more" if collector.refusals > 1 else ""
-    advice = NEXT.get(reasons.most_common(1)[0][0], "the refusals are in the store, each with its reason")
-    return f"{job.name}: nothing could be fetched: {collector.first_refusal}{more}; {advice}"
+def _record(home: Home, job: Job, summary: Summary, started_at: dt.datetime) -> None:
+    """One row in `crawls`, and the same as a line of `runs/crawls.jsonl`."""
+    row = {
+        "crawl": uuid.uuid4().hex,
+        "job": job.name,
+        "spider": job.spider,
+        "started_at": started_at,
+        "ended_at": dt.datetime.now(dt.UTC),
+        "stopped": summary.stopped,
+        "pages": summary.pages,
+        "pictures": summary.pictures,
+        "new_pictures": summary.new_pictures,
+        "summary": json.dumps(asdict(summary)),
+    }
+    Inbox(home.inbox().folder, NO_LIMITS).append("crawls", [row])
+    home.runs.mkdir(parents=True, exist_ok=True)
+    with (home.runs / "crawls.jsonl").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(asdict(summary) | {"started_at": started_at.isoformat()}) + "\n")
+
+
+def _nothing(job: Job, tally: Tally) -> str:
+    if not tally.refused:
+        wanted = f"URLs in {job.list_file}, found none; put one on each line" if job.list_file else "URLs, found none"
+        return f"{job.name}: wanted {wanted}"
+    more = f" and {tally.refused.total() - 1} more" if tally.refused.total() > 1 else ""
+    advice = NEXT.get(tally.refused.most_common(1)[0][0], "the refusals are in the store, each with its reason")
+    return f"{job.name}: nothing could be fetched: {tally.first_refusal}{more}; {advice}"
 
 
 def main() -> int:

@@ -1,15 +1,15 @@
-"""The spider `url_list`: takes the pictures whose URLs stand in a file, one a line."""
+"""The spider `url_list`: takes the pictures whose URLs stand in a file, or in a folder of files by class."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
+from typing import Any
 
-from scrapy.http import Request
+from scrapy.http import Response
 
+from crawl.lists import listed
 from crawl.spiders.base import PictureSpider
-from crawl.text import clean
-from crawl.urls import MAX_URL_CHARS, resolve
+from crawl.urls import resolve
 
 
 class UrlList(PictureSpider):
@@ -17,21 +17,16 @@ class UrlList(PictureSpider):
 
     name = "url_list"
 
-    async def start(self) -> AsyncIterator[Request]:
-        """Requests for the URLs, read from the file as they are wanted."""
+    async def start(self) -> AsyncIterator[Any]:
+        """Requests for the URLs, and a refusal for each line that holds none, read as they are wanted."""
         assert self.job.list_file is not None  # Job sees to it
-        for number, written in listed_urls(self.job.list_file):
-            url = resolve("", written)
+        for line in listed(self.job.list_file):
+            url = None if line.problem else resolve("", line.written)
             if url is None:
-                self.collector.refuse(clean(written, MAX_URL_CHARS), "bad_url", f"line {number} of the list")
+                where = line.problem or f"line {line.line} of {line.file.name}"
+                yield self.crawl.settler.refusal_of(line.written, "bad_url", where)
             else:
-                yield self.ask_picture(url, page=None)
+                yield self.ask_picture(url, line.hint)
 
-
-def listed_urls(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number, first word) of every line that is neither empty nor a `#` comment."""
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            words = line.split(maxsplit=1)
-            if words and not words[0].startswith("#"):
-                yield number, words[0]
+    def parse(self, response: Response, **kwargs: object) -> None:
+        """Nothing is followed."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,13 +24,29 @@ from store.inbox import kind_of, read_records
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says; `length` overrides the announced Content-Length."""
+    """What the server says; `length` overrides the announced Content-Length.
+
+    Headers go out as UTF-8, a lone surrogate as the byte that it escapes. With an `ETag` or `Last-Modified` among
+    them, a request that names it is answered with 304. `drop`: the
+    connection is closed instead.
+    """
 
     body: bytes | str = b""
     status: int = 200
     kind: str = "text/html"
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = None
+    drop: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it arrived; `at_s` by time.monotonic, which crawls in this process share."""
+
+    at_s: float
+    host: str
+    path: str
+    headers: Message
 
 
 Routes = dict[str, Answer | Callable[[str], Answer]]
@@ -43,8 +62,17 @@ class Site(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.routes: Routes = {}
         self.hits: list[str] = []
+        self.asked: list[Asked] = []
         self.agents: set[str] = set()
         self.referers: dict[str, str | None] = {}
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a crawler that was killed
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+    def paths(self, host: str) -> list[str]:
+        """What was asked of `host`, in the order of arrival."""
+        return [one.path for one in self.asked if one.host == host]
 
     @property
     def port(self) -> int:
@@ -63,6 +91,7 @@ class Site(ThreadingHTTPServer):
             "resolve": {"*.test": "127.0.0.1"},
             "delay_s": 0,
             "timeout_s": 10,
+            "retry_s": 0.05,
             "contact": "https://example.org/about",
         }
         return Job(**(known | settings))
@@ -75,6 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         host = (self.headers.get("Host") or "").rpartition(":")[0]
         path = self.path.partition("?")[0]
+        self.server.asked.append(Asked(time.monotonic(), host, self.path, self.headers))
         self.server.hits.append(f"{host}{self.path}")
         self.server.agents.add(self.headers.get("User-Agent", ""))
         self.server.referers[f"{host}{self.path}"] = self.headers.get("Referer")
@@ -83,11 +113,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(answer or Answer("nothing here", status=404))
 
     def _send(self, answer: Answer) -> None:
+        if answer.drop:
+            self.close_connection = True
+            return
+        asked = {self.headers.get("If-None-Match"), self.headers.get("If-Modified-Since")} - {None}
+        if asked & {answer.headers.get("ETag"), answer.headers.get("Last-Modified")}:
+            answer = Answer(b"", status=304, headers=answer.headers)
         body = answer.body.encode() if isinstance(answer.body, str) else answer.body
         self.send_response(answer.status)
         for name, value in {"Content-Type": answer.kind, **answer.headers}.items():
             if value:
-                self.send_header(name, value)
+                self.send_header(name, value.encode("utf-8", "surrogateescape").decode("latin-1"))
         self.send_header("Content-Length", str(len(body) if answer.length is None else answer.length))
         if answer.length is not None:
             self.send_header("Connection", "close")

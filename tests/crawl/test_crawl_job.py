@@ -12,7 +12,7 @@ from store.errors import UsageError
 
 FINE: dict[str, Any] = {"name": "x", "spider": "pages", "urls": ("http://a.test/",)}
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"spider": "page"}, "spider wants one of pages, url_list. Received: page"),
+    ({"spider": "page"}, "spider wants one of pages, sitemap, url_list, recheck"),
     ({"urls": ()}, "--url wants at least one URL"),
     ({"urls": ("a.test",)}, "--url wants an http or https URL. Received: a.test"),
     ({"urls": ("file:///etc/passwd",)}, "--url wants an http or https URL"),

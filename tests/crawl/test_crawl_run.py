@@ -57,6 +57,7 @@ def test_rows_say_where_and_how_a_picture_was_seen(site: Site, home: Home) -> No
         "page": site.url("a.test"),
         "host": "cdn.test",
         "source": "a.test",
+        "hint": None,
         "job": "nightly",
         "http_status": 200,
         "content_type": "image/png",
@@ -141,9 +142,9 @@ def test_caps_end_a_crawl_and_it_says_so(site: Site, home: Home) -> None:
 
 def test_progress_is_told_and_the_last_word_is_right(site: Site, home: Home) -> None:
     site.routes = {"/": Answer('<img src="1.png"><img src="no.png">'), "/1.png": png(1)}
-    told: list[tuple[int, int, int]] = []
-    run(site.job("a.test/"), home, progress=lambda *counts: told.append(counts))
-    assert told[-1] == (1, 1, 1)
+    told: list[str] = []
+    run(site.job("a.test/"), home, progress=lambda tally: told.append(tally.sentence(2.0)))
+    assert told[-1] == "1 pages, 1 pictures (0.5 a second, 1 new, 0 MB); refused: 1 http_404"
 
 
 def test_log_lines_carry_nothing_of_the_web_that_could_hurt(site: Site, home: Home) -> None:

@@ -4,19 +4,12 @@ import psutil
 import pytest
 
 import crawl.download
+from crawl.addon import BlindspotAddon
+from crawl.guard import Gate
 from crawl.run import run
 from crawl.settings import settings_for, user_agent
 from store.home import Home
 from tests.crawl.site import Answer, Site
-
-
-def test_manners_follow_the_job(site: Site) -> None:
-    polite, fast = settings_for(site.job("a.test/", delay_s=2.0)), settings_for(site.job("a.test/"))
-    assert (polite["CONCURRENT_REQUESTS_PER_DOMAIN"], polite["DOWNLOAD_DELAY"]) == (1, 2.0)
-    assert polite["AUTOTHROTTLE_ENABLED"]
-    assert fast["CONCURRENT_REQUESTS_PER_DOMAIN"] == fast["CONCURRENT_REQUESTS"]
-    assert polite["ROBOTSTXT_OBEY"]
-    assert fast["ROBOTSTXT_OBEY"]
 
 
 def test_the_user_agent_is_honest() -> None:
@@ -42,6 +35,7 @@ def test_no_scheme_but_http_has_a_handler(site: Site) -> None:
     from scrapy.spiders import Spider
 
     crawler = Crawler(Spider, settings_for(site.job("a.test/")))
+    BlindspotAddon(crawler).update_settings(crawler.settings)
     crawler._apply_reactorless_default_settings()  # what Scrapy does itself at the start of a crawl
     handlers = crawler.settings.getwithbase("DOWNLOAD_HANDLERS")
     made = {scheme: path for scheme, path in handlers.items() if path is not None}
@@ -51,7 +45,7 @@ def test_no_scheme_but_http_has_a_handler(site: Site) -> None:
 
 def test_every_connection_of_a_crawl_asks_the_gate(site: Site, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(crawl.download.Gate, "check", lambda self, host, port: asked.append((host, port)))
+    monkeypatch.setattr(Gate, "check", lambda self, host, port: asked.append((host, port)))
     site.routes = {"/": Answer("words")}
     run(site.job("a.test/", allow_addresses=()), home)
     assert set(asked) == {("127.0.0.1", site.port)}

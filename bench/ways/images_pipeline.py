@@ -1,0 +1,5 @@
+"""Scrapy ImagesPipeline."""
+
+from scrapy_pipeline import run
+
+run("scrapy.pipelines.images.ImagesPipeline", "IMAGES_STORE")

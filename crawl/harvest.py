@@ -1,0 +1,124 @@
+"""The spider middleware that takes what pages name: pictures and style sheets go to the frontier.
+
+For our own spiders it also turns their requests into entries of the frontier, and settles each page once its spider is
+done with it. A foreign spider's requests and items pass through untouched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from scrapy.http import Request, Response
+
+from crawl.extension import Blindspot
+from crawl.frontier import Entry, Link
+from crawl.keep import Rows
+from crawl.links import PAGE, PICTURE, STYLE
+from crawl.manners import retry_after_s
+from crawl.outcomes import Here, Outcome, Unchanged, outcome_of
+from crawl.reader import header_texts
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+STARTS_AT_ONCE = 500  # of a long list: one transaction, then it is the others' turn. Chosen by eye
+
+
+class Harvest:
+    """Between Scrapy and its spider."""
+
+    def __init__(self, crawl: Blindspot) -> None:
+        self.crawl = crawl
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Harvest:
+        """As Scrapy makes its components."""
+        return cls(Blindspot.of(crawler))
+
+    async def process_start(self, start: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """What a spider starts from waits in the frontier, if it is one of ours."""
+        if not self.crawl.owns_pages:
+            async for out in start:
+                yield out
+            return
+        links: list[Link] = []
+        rows: Rows = []
+        try:
+            async for out in start:
+                self._take_start(out, links, rows)
+                if len(links) + len(rows) >= STARTS_AT_ONCE:
+                    self._add(links, rows)
+                    await asyncio.sleep(0)
+        except Exception:
+            self.crawl.stop("start_error")
+            raise
+        self._add(links, rows)
+        self.crawl.started()
+
+    def _take_start(self, out: Any, links: list[Link], rows: Rows) -> None:
+        if isinstance(out, Request):
+            kind, hint = out.meta.get("kind", PAGE), out.meta.get("hint")
+            link = self.crawl.settler.links.to(out.url, kind, None, 0, rows, hint=hint)
+            links += [link] if link else []
+        else:
+            rows.append(out)  # a refusal: what stands in a list and is no URL
+
+    def _add(self, links: list[Link], rows: Rows) -> None:
+        self.crawl.settler.add(links, rows)
+        self.crawl.loop.poke()
+        links.clear()
+        rows.clear()
+
+    async def process_spider_output(self, response: Response, result: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """A page was read by its spider: what it names and what the spider follows waits."""
+        if self.crawl.owns_pages:
+            try:
+                await self._settle(response, [out.url async for out in result if isinstance(out, Request)])
+            except Exception as error:
+                self.crawl.loop.on_fault(response.meta["entry"], error)
+            return
+        async for out in result:
+            yield out
+        await self._take_pictures(response)
+
+    async def _settle(self, response: Response, followed: list[str]) -> None:
+        entry: Entry = response.meta["entry"]
+        headers = header_texts(response)
+        now = dt.datetime.now(dt.UTC)
+        outcome: Outcome = outcome_of(entry, response.status, headers, now)
+        settler = self.crawl.settler
+        settler.weighed(entry, len(response.body))
+        if isinstance(outcome, Here):
+            settler.tally.answered += 1
+            named = await self.crawl.reader.page(response)
+            if named.kind == "picture":
+                if not await settler.picture(entry, response.status, headers, response.body):
+                    self.crawl.stop("max_pictures")
+            elif named.kind == "other":
+                settler.gone(entry, "not_a_page", f"{len(response.body)} bytes, neither HTML nor picture")
+            elif named.kind == "unreadable":
+                settler.gone(entry, "unreadable", named.problem)
+            else:
+                await settler.page(entry, named, followed, headers)
+        elif isinstance(outcome, Unchanged):
+            await settler.unchanged(entry)
+        else:
+            settler.other(entry, outcome)
+        told = retry_after_s(headers.get("Retry-After", ""), now)
+        self.crawl.loop.settled(entry, response.status, response.meta.get("seconds", 0.0), told)
+
+    async def _take_pictures(self, response: Response) -> None:
+        """The pictures of a foreign spider's page wait in the frontier; its robots directives are heard."""
+        if not 200 <= response.status < 300:
+            return
+        named = await self.crawl.reader.page(response)
+        if named.directives.refuses_pictures:
+            return
+        found = [(url, PICTURE, 0) for url in named.pictures] + [(url, STYLE, 0) for url in named.styles]
+        if named.kind == "picture":
+            found = [(response.url, PICTURE, 0)]
+        await self.crawl.settler.add_found(found, response.url)
+        self.crawl.loop.poke()
