@@ -5,7 +5,9 @@ Any other scheme has no handler. Reads and writes nothing in the store.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from multidict import CIMultiDict
 from scrapy.exceptions import (
@@ -50,6 +52,7 @@ class GatedDownloads:
 
     async def download_request(self, request: Request) -> Response:
         """Fetch one URL. Raises Refused or one of scrapy.exceptions."""
+        host = urlsplit(request.url).hostname or ""
         headers: CIMultiDict[str] = CIMultiDict()
         for name, values in request.headers.items():
             for value in values:
@@ -61,7 +64,8 @@ class GatedDownloads:
                 method=request.method,
                 data=request.body or None,
                 max_bytes=request.meta.get("download_maxsize"),
-                on_sent=request.meta.get("on_sent"),
+                # A foreign spider's request counts for our pictures of that host, which wait for it.
+                on_sent=request.meta.get("on_sent") or partial(self.crawl.manners.sent, host),
                 place=request.meta.get("place"),
             )
         except Refused as error:

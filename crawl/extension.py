@@ -208,7 +208,7 @@ class Blindspot:
 
     def _left(self) -> int:
         try:
-            left = sum(self.frontier.waiting().values())
+            left = self.frontier.left()
             if self.stopped == "finished" and not left and not self.failure:
                 self.frontier.end()
             return left

@@ -30,8 +30,10 @@ from crawl.unpack import unpacked
 
 NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 # A body beyond the first size waits for its place in a room of the second: else 50 at once would take gigabytes.
-LARGE_BYTES, ROOM_BYTES = 1_000_000, 150_000_000
+LARGE_BYTES, ROOM_BYTES = 1_000_000, 100_000_000
 MAX_HEADER_BYTES = 16_384
+# All chosen by eye: what one read gives at most, and how small the chunks of a body may be on average.
+RECEIVED_BYTES, MOST_CRUMBS, CRUMB_BYTES = 131_072, 2_000, 64
 LONE = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as aiohttp hands them on
 
 
@@ -114,7 +116,7 @@ class Fetcher:
     def _guarded_socket(self, info: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, address = info
         self.gate.check(address[0], address[1])
-        return socket.socket(family=family, type=kind, proto=protocol)
+        return _Socket(family=family, type=kind, proto=protocol)
 
     async def fetch(
         self,
@@ -179,20 +181,45 @@ class Fetcher:
             raise Refused("too_large", f"{announced} bytes announced, the limit is {limit}")
         chunks: list[bytes] = []
         size = 0
-        async for chunk in unpacked(answer.content.iter_any(), encoding, limit):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit and cut:
-                return b"".join(chunks)[:limit]
-            if size > limit:
-                raise Refused("too_large", f"more than {limit} bytes")
-            if size > LARGE_BYTES:
-                await place.take(announced if announced and not encoding else limit)
-        return b"".join(chunks)
+        try:
+            async for chunk in unpacked(_pieces(answer.content), encoding, limit):
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > limit and cut:
+                    return b"".join(chunks)[:limit]
+                if size > limit:
+                    raise Refused("too_large", f"more than {limit} bytes")
+                if size > LARGE_BYTES:
+                    await place.take(announced if announced and not encoding else limit)
+            return b"".join(chunks)
+        finally:
+            chunks.clear()  # an error keeps this frame for a while
 
     async def close(self) -> None:
         """Close the session and every connection."""
         await self._session.close()
+
+
+class _Socket(socket.socket):
+    """Hands on so much at a time: what arrives is parsed at one go, and 256 KB may hold 40,000 chunks."""
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        return super().recv(min(size, RECEIVED_BYTES), flags)
+
+    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        return super().recv_into(buffer, min(size or len(buffer), RECEIVED_BYTES), flags)
+
+
+async def _pieces(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises Refused for one in endless crumbs: each costs as much as an honest chunk."""
+    count = size = 0
+    while not content.at_eof():
+        piece, _ = await content.readchunk()
+        count, size = count + 1, size + len(piece)
+        if count > MOST_CRUMBS and size < count * CRUMB_BYTES:
+            raise Refused("bad_encoding", f"{count} chunks of {size / count:.0f} bytes each")
+        if piece:  # a chunk that came in two parts may end with an empty one
+            yield piece
 
 
 def _texts(headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:

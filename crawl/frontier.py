@@ -7,7 +7,6 @@ end of its lease are one transaction: the rows stay in `outbox` until they are d
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,8 +19,9 @@ from typing import Any
 
 from crawl.canonical import canonical
 from crawl.clock import steady
+from crawl.joblock import hold
 from crawl.text import clean
-from store.errors import CrawlError, JobRunning
+from store.errors import CrawlError
 
 WAITING, LEASED, DONE = 0, 1, 2
 KINDS = ("picture", "style", "page")
@@ -108,7 +108,7 @@ class Frontier:
         self._path, self.now_s = path, steady()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _only_one(path.with_suffix(".lock"), path.stem)
+            self._lock = hold(path.with_suffix(".lock"), path.stem)
         except OSError as error:
             raise CrawlError(
                 f"the frontier {path} cannot be used: {error.strerror}; mend that and crawl again"
@@ -165,10 +165,9 @@ class Frontier:
         """How many wait, by host."""
         return dict(self._db.execute("SELECT host, count(*) FROM urls WHERE state = 0 GROUP BY host"))
 
-    def count(self, kind: str) -> int:
-        """How many of a kind wait."""
-        query = "SELECT count(*) FROM urls WHERE state = 0 AND kind = ?"
-        return int(self._db.execute(query, (kind,)).fetchone()[0])
+    def left(self) -> int:
+        """How many are not done, also of those that were leased and not asked."""
+        return int(self._db.execute("SELECT count(*) FROM urls WHERE state < ?", (DONE,)).fetchone()[0])
 
     def next_in_s(self, host: str, without: Iterable[str] = ()) -> float | None:
         """In how many seconds the first waiting entry of `host` may be asked; None when none waits."""
@@ -296,17 +295,3 @@ def _key(url: str) -> bytes:
 
 def _iso(value: Any) -> str:
     return str(value.isoformat())
-
-
-def _only_one(path: Path, job: str) -> int:
-    """Hold the lock of a job: an flock, which falls with its process. Raises JobRunning."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "?"
-        os.close(handle)
-        raise JobRunning(f"job {job} is running already (process {holder}); wait for it, or stop it") from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, str(os.getpid()).encode(), 0)
-    return handle

@@ -6,7 +6,6 @@ done with it. A foreign spider's requests and items pass through untouched.
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,10 @@ from crawl.links import PAGE, PICTURE, STYLE
 from crawl.manners import retry_after_s
 from crawl.outcomes import Here, Outcome, Unchanged, outcome_of
 from crawl.reader import header_texts
+from crawl.slices import Slices
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
-
-STARTS_AT_ONCE = 500  # of a long list: one transaction, then it is the others' turn. Chosen by eye
 
 
 class Harvest:
@@ -44,24 +42,26 @@ class Harvest:
             async for out in start:
                 yield out
             return
+        if self.crawl.failure:
+            return
         links: list[Link] = []
         rows: Rows = []
+        slices = Slices()
         try:
             async for out in start:
                 self._take_start(out, links, rows)
-                if len(links) + len(rows) >= STARTS_AT_ONCE:
+                if slices.over:
                     self._add(links, rows)
-                    await asyncio.sleep(0)
-        except Exception:
-            self.crawl.stop("start_error")
-            raise
-        self._add(links, rows)
-        self.crawl.started()
+                    await slices.next()
+            self._add(links, rows)
+            self.crawl.started()
+        except Exception as error:
+            self.crawl.fail(error)
 
     def _take_start(self, out: Any, links: list[Link], rows: Rows) -> None:
         if isinstance(out, Request):
-            kind, hint = out.meta.get("kind", PAGE), out.meta.get("hint")
-            link = self.crawl.settler.links.to(out.url, kind, None, 0, rows, hint=hint)
+            kind, page, hint = out.meta.get("kind", PAGE), out.meta.get("page"), out.meta.get("hint")
+            link = self.crawl.settler.links.to(out.url, kind, page, 0, rows, hint=hint)
             links += [link] if link else []
         else:
             rows.append(out)  # a refusal: what stands in a list and is no URL
@@ -76,13 +76,23 @@ class Harvest:
         """A page was read by its spider: what it names and what the spider follows waits."""
         if self.crawl.owns_pages:
             try:
-                await self._settle(response, [out.url async for out in result if isinstance(out, Request)])
+                followed = await _followed(result)
+                if "fault" not in response.meta:
+                    await self._settle(response, followed)
             except Exception as error:
                 self.crawl.loop.on_fault(response.meta["entry"], error)
             return
         async for out in result:
             yield out
         await self._take_pictures(response)
+
+    def process_spider_exception(self, response: Response, exception: Exception) -> list[Any] | None:
+        """A spider of ours that raises: the page gets its row."""
+        if not self.crawl.owns_pages:
+            return None
+        response.meta["fault"] = exception
+        self.crawl.loop.on_fault(response.meta["entry"], exception)
+        return []
 
     async def _settle(self, response: Response, followed: list[str]) -> None:
         entry: Entry = response.meta["entry"]
@@ -122,3 +132,15 @@ class Harvest:
             found = [(response.url, PICTURE, 0)]
         await self.crawl.settler.add_found(found, response.url)
         self.crawl.loop.poke()
+
+
+async def _followed(result: AsyncIterator[Any]) -> list[str]:
+    """The URLs of the requests that a spider makes of a page."""
+    followed: list[str] = []
+    slices = Slices()
+    async for out in result:
+        if isinstance(out, Request):
+            followed.append(out.url)
+        if slices.over:
+            await slices.next()
+    return followed

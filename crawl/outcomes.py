@@ -8,6 +8,7 @@ from datetime import datetime
 
 from crawl.frontier import Entry
 from crawl.manners import retry_after_s
+from crawl.reading import directives_of
 from crawl.reasons import Failed, Refused
 from crawl.urls import resolve
 
@@ -59,7 +60,8 @@ def outcome_of(entry: Entry, status: int, headers: Mapping[str, str], now: datet
     if 200 <= status < 300:
         return Here()
     if status == 304 and (entry.etag or entry.modified):
-        return Unchanged()
+        refused = directives_of(headers).refuses_pictures  # it may say so only now
+        return Gone("opted_out", refused) if refused else Unchanged()
     location = headers.get("Location", "")
     if 300 <= status < 400 and location:
         return _moved(entry, location)

@@ -76,7 +76,14 @@ def read(asked: Asked) -> Named:
         return Named("picture", directives=told)
     if looks_like_sitemap(asked.content_type, data):
         sitemap = read_sitemap(data, url)
-        return Named("sitemap", sitemap.pictures, sitemap.pages, sitemaps=sitemap.sitemaps, dropped=sitemap.dropped)
+        return Named(
+            "sitemap",
+            sitemap.pictures,
+            sitemap.pages,
+            sitemaps=sitemap.sitemaps,
+            unusable=sitemap.unusable,
+            dropped=sitemap.dropped,
+        )
     if looks_like_feed(asked.content_type, data):
         feed = read_feed(data, url)
         return Named("feed", feed.pictures, feed.links, directives=told)

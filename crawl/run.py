@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from crawl.job import Job, Summary
 from crawl.logs import clean_logs
+from crawl.text import clean
 from store.errors import BlindspotError, CrawlError, InboxFull
 from store.home import Home
 from store.inbox import NO_LIMITS, Inbox
@@ -74,7 +75,10 @@ def run(
         finally:
             left = blindspot.close()
     summary = _summary(job, blindspot, time.monotonic() - began, left)
-    _record(home, job, summary, started_at)
+    try:
+        _record(home, job, summary, started_at)
+    except OSError as error:
+        raise CrawlError(f"{summary.sentence()}; but that could not be written down: {clean(str(error))}") from None
     return summary
 
 
@@ -186,6 +190,9 @@ def main() -> int:
     except BlindspotError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("error: stopped at once; what was under way will be asked for again", file=sys.stderr)
+        return 128 + signal.SIGINT
     print(json.dumps(asdict(summary)))
     return 0
 

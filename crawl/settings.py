@@ -39,6 +39,7 @@ OURS: dict[str, Any] = {
     "STATS_CLASS": "scrapy.statscollectors.DummyStatsCollector",
     "CONCURRENT_REQUESTS_PER_DOMAIN": 1_000,  # no limit of Scrapy's: the turn-taker gives what may be asked now
     "DOWNLOAD_DELAY": 0,
+    "SCRAPER_SLOT_MAX_ACTIVE_SIZE": 1 << 40,  # one large page would hold up all hosts; crawl/room.py bounds memory
     "CONCURRENT_ITEMS": 1,  # callbacks give requests, no items; Scrapy starts this many tasks per response
     "ROBOTSTXT_OBEY": False,  # by Scrapy; see crawl/hosts.py
     "COOKIES_ENABLED": False,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
@@ -26,13 +25,13 @@ from crawl.outcomes import Gone, Later, Moved, Outcome
 from crawl.reading import Named, directives_of
 from crawl.reasons import Refused
 from crawl.robots import Rules
+from crawl.slices import Slices
 from crawl.text import clean
 from crawl.turns import Turns, origin_of
 from crawl.urls import without_credentials
 
 MAX_IMPORTS = 3  # style sheets that import style sheets; chosen by eye
 UNUSABLE_ROWS = 50  # per answer; more of them say nothing new, and are counted. Chosen by eye
-SLICE_S = 0.005  # of the event loop for the links of one answer, then the others have their turn. Chosen by eye
 # A validator that is longer is not kept: honest ones have some 40 characters. Chosen by eye.
 MAX_VALIDATOR_CHARS = 256
 
@@ -175,15 +174,14 @@ class Settler:
     async def _to_wait(self, found: Iterable[Found], page: str | None, rows: Rows) -> list[Link]:
         """The links to what `page` names; of many all but the last wait already when this returns."""
         links: list[Link] = []
-        until = time.monotonic() + SLICE_S
+        slices = Slices()
         for url, kind, depth in found:
             if link := self.links.to(url, kind, page, depth, rows):
                 links.append(link)
-            if time.monotonic() > until:
+            if slices.over:
                 self.add(links, [])
                 links = []
-                await asyncio.sleep(0)
-                until = time.monotonic() + SLICE_S
+                await slices.next()
         return links
 
     async def add_found(self, found: Iterable[Found], page: str) -> None:

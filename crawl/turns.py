@@ -94,18 +94,15 @@ class Turns:
             return entry
         return None
 
-    def ended(
-        self, entry: Entry, status: int | None, seconds: float, retry_after_s: float | None = None, asked: bool = True
-    ) -> None:
-        """An entry that `next` gave has its answer (`status` None: none came); call after its lease is settled."""
+    def ended(self, entry: Entry, status: int | None, seconds: float, retry_after_s: float | None = None) -> None:
+        """An entry that `next` gave is settled; the rest as `Manners.ended` wants it."""
         self.out -= 1
         asked_for = (urlsplit(entry.page or "").hostname or "") if entry.kind == ROBOTS else entry.host
         self._asking.discard(asked_for)
-        if asked:
-            self._manners.ended(entry.host, status, seconds, retry_after_s)
-            if self._manners.blocked(entry.host) and entry.host not in self.blocked:
-                self.blocked.add(entry.host)
-                self.close(entry.host, {"page", "picture", "style"})
+        self._manners.ended(entry.host, status, seconds, retry_after_s)
+        if self._manners.blocked(entry.host) and entry.host not in self.blocked:
+            self.blocked.add(entry.host)
+            self.close(entry.host, {"page", "picture", "style"})
         for host in {entry.host, asked_for}:
             if self._place_of.get(host, PARKED) == PARKED:
                 self._place(host)

@@ -77,7 +77,7 @@ class Sieve:
         return allowed
 
     def _with_traces(self, column: pa.ChunkedArray) -> pa.Array:
-        """Of URLs, those that hold another one or an id, and paths (an import's refusal has one), if it is forbidden."""
+        """Of URLs, those that hold another one or an id, and paths (an import's refusal has one), if forbidden."""
         odd = pc.fill_null(pc.match_substring_regex(column, NESTED), False)
         return _each(pc.if_else(odd, column, pa.scalar(None, pa.string())), self._traces.found)
 

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import scrapy
 from scrapy.crawler import CrawlerProcess
@@ -11,7 +12,7 @@ from scrapy.crawler import CrawlerProcess
 
 class Pictures(scrapy.Spider):
     name = "pictures"
-    custom_settings = {"LOG_LEVEL": "ERROR", "TELNETCONSOLE_ENABLED": False, "ROBOTSTXT_OBEY": True}
+    custom_settings: ClassVar = {"LOG_LEVEL": "ERROR", "TELNETCONSOLE_ENABLED": False, "ROBOTSTXT_OBEY": True}
 
     async def start(self):
         for url in Path(os.environ["BENCH_DIR"], "urls.txt").read_text().split():

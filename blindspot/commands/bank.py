@@ -36,7 +36,9 @@ def import_(
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help=KINDS_HELP)],
     as_json: AsJson = False,
 ) -> None:
-    """Make the hashes of a file a bank's list of this kind, in place of the one it had.
+    """Make the hashes of a file a list of the bank.
+
+    It takes the place of the list of that name and kind.
 
     Running crawls obey it from their next picture on. PDQs whose quality is told and is 49 or less are left out.
     """
@@ -94,7 +96,10 @@ def export(
 
 
 def list_(ctx: typer.Context, limit: Limit = 100, as_json: AsJson = False) -> None:
-    """The switch, the lists, and the entries in quarantine: those that matched far too much, and so stopped acting."""
+    """Show the switch, the lists, and what is in quarantine.
+
+    Entries in quarantine matched far too much, and so stopped acting.
+    """
     from store.bank import Bank, is_off
 
     home = _home(ctx)
@@ -144,7 +149,10 @@ def release(
     entry: Annotated[str, typer.Argument(metavar="HASH", help="An entry in quarantine, see `bank list`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Let an entry act again; what it has matched so far does not count against it any more."""
+    """Let an entry in quarantine act again.
+
+    What it has matched so far does not count against it any more.
+    """
     import time
 
     from store.bankwatch import Watch

@@ -27,7 +27,9 @@ def purge(
     no_fold: NoFold = False,
     as_json: AsJson = False,
 ) -> None:
-    """Forget a source, a picture or a URL: bytes, features, verdicts, rows, logs, backlog.
+    """Forget a source, a picture or a URL, everywhere.
+
+    Bytes, features, verdicts, rows, logs and what waits.
 
     Only tombstones stay, so that it is neither fetched nor stored again: keyed hashes of names, the sha256 of the
     bytes. Killed at any moment, the next fold finishes it. Not while a crawl job runs.
@@ -68,7 +70,9 @@ def retain(
     no_fold: NoFold = False,
     as_json: AsJson = False,
 ) -> None:
-    """Drop the bytes of old pictures; keep features, scores and verdicts, to train and judge on.
+    """Drop the bytes of old pictures, keep what was learned of them.
+
+    Features, scores and verdicts stay, to train and judge on.
 
     Pages under runs/ that show pictures go at the same age. A dropped picture is neither queued nor scanned; seen again
     it may be stored anew, and is then dropped by the next run.

@@ -47,9 +47,9 @@ class PictureSpider(scrapy.Spider):
             await asyncio.sleep(LOOK_S)
         return rules
 
-    def ask_picture(self, url: str, hint: str | None = None) -> Request:
-        """The request for a picture that stands on no page."""
-        return Request(url, meta={"kind": "picture", "hint": hint}, dont_filter=True)
+    def ask_picture(self, url: str, hint: str | None = None, page: str | None = None) -> Request:
+        """The request for a picture, with the page that it was seen on, if on any."""
+        return Request(url, meta={"kind": "picture", "page": page, "hint": hint}, dont_filter=True)
 
 
 def job_of(spider: str, given: dict[str, str]) -> Job:

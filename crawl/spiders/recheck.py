@@ -9,7 +9,10 @@ from scrapy.http import Request, Response
 from crawl.spiders.base import PictureSpider
 from store.catalog import Snapshot
 
-URLS = "SELECT DISTINCT url FROM sightings WHERE url LIKE 'http%' ORDER BY url LIMIT 1000 OFFSET :start"
+# With the page of its last sighting: some hosts give pictures to their own pages only, and the page is the source.
+URLS = """
+    SELECT url, max_by(page, seen_at) AS page FROM sightings WHERE url LIKE 'http%'
+    GROUP BY url ORDER BY url LIMIT 1000 OFFSET :start"""
 
 
 class Recheck(PictureSpider):
@@ -24,7 +27,7 @@ class Recheck(PictureSpider):
             while rows := snapshot.rows(URLS, start=start):
                 start += len(rows)
                 for row in rows:
-                    yield self.ask_picture(row["url"])
+                    yield self.ask_picture(row["url"], page=row["page"])
 
     def parse(self, response: Response, **kwargs: object) -> None:
         """Nothing is followed."""

@@ -112,9 +112,19 @@ def test_wrong_words_are_one_line_and_code_2(words: list[str], told: list[str], 
     door.plain(*words).complaint(2, *told)
 
 
+ONE_OF = {("purge",): "source"}  # of several options one is wanted
+NEEDED = {"kind": "sha256", "older_than": "9d", "pictures_older_than": "9d"}
+
+
 @pytest.mark.parametrize("words", [words for words in LEAVES if words not in (("init",), ("demo",))], ids=" ".join)
 def test_a_folder_that_is_no_home_is_one_line(words: tuple[str, ...], door: Front, tmp_path: Path) -> None:
-    required = ["x" for parameter in LEAVES[words].params if parameter.param_type_name == "argument"]
+    parameters = LEAVES[words].params
+    required = ["x" for parameter in parameters if parameter.param_type_name == "argument"]
+    wanted = [
+        one for one in parameters if one.param_type_name == "option" and (one.required or one.name == ONE_OF.get(words))
+    ]
+    for option in wanted:
+        required += [option.opts[0], NEEDED.get(option.name or "", "x")]
     nowhere = tmp_path / "nowhere"
     found = door.plain("--home", nowhere, *words, *required)
     assert found.code in (1, 2)

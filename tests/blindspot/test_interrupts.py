@@ -45,8 +45,9 @@ def interrupt(process: subprocess.Popen[str]) -> Ended:
 
 
 def stored(home: Home) -> int:
+    """How many pictures are stored; a file that a killed writer left behind is none."""
     folder = home.root / "pictures"
-    return sum(len(files) for _, _, files in os.walk(folder))
+    return sum(len(name) == 64 for _, _, files in os.walk(folder) for name in files)
 
 
 def has_workers(process: subprocess.Popen[str]) -> bool:

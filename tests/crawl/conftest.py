@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from store.home import Home
+from tests.crawl.canary import Canary
 from tests.crawl.site import Site, serving
 
 
@@ -18,3 +19,10 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def canary() -> Iterator[Canary]:
+    canary = Canary()
+    yield canary
+    canary.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -95,6 +96,16 @@ def test_the_guard_stands_before_their_pages_too(home: Home, web: Site, tmp_path
     assert "Telnet console listening" not in done.stderr
     assert web.hits == []
     assert not (folder / "goods.jsonl").exists() or (folder / "goods.jsonl").read_text() == ""
+
+
+def test_our_requests_keep_their_distance_from_those_of_the_project(home: Home, web: Site, tmp_path: Path) -> None:
+    folder = project(tmp_path / "project", home, web, "BLINDSPOT_DELAY = 0.4\n")
+    assert scrapy(folder, "goods").returncode == 0
+    assert seen(home, web) == {"127.0.0.1/a.png", "127.0.0.1/b.png"}
+    theirs = {"/", "/two"}
+    ours = [(one, later) for one, later in itertools.pairwise(web.asked) if later.path not in theirs]
+    assert [later.path for _, later in ours] == ["/robots.txt", "/a.png", "/b.png"]
+    assert min(later.at_s - one.at_s for one, later in ours) >= 0.4 - 0.1
 
 
 def test_a_project_that_owns_a_folder_of_our_name_is_told_in_one_line(home: Home, web: Site, tmp_path: Path) -> None:

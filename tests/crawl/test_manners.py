@@ -251,6 +251,18 @@ def test_a_crawl_delay_outlives_a_rest() -> None:
     assert manners.wait_s(HOST) == 30.0
 
 
+def test_a_request_that_never_went_out_says_nothing_about_its_host() -> None:
+    clock = Clock()
+    manners = Manners(1.0, 1, clock)
+    for _ in range(20):
+        manners.started(HOST)
+        assert manners.wait_s(HOST) == math.inf
+        manners.ended(HOST, 0, 0.0)
+        assert manners.wait_s(HOST) == 1.0
+        clock.now += 1
+    assert not manners.blocked(HOST)
+
+
 EVENT = st.one_of(
     st.tuples(st.just("pass"), st.floats(0, 5) | st.sampled_from([0.1, 600.0, 4_000.0])),
     st.tuples(st.just("start"), st.sampled_from("abc")),
