@@ -14,7 +14,7 @@ from store.errors import CrawlError
 from store.home import Home
 from tests.crawl.canary import Canary
 from tests.crawl.site import Answer, Site, png, reasons, records, seen
-from tests.crawl.test_kills import started
+from tests.crawl.test_crawl_kills import started
 from tests.crawl.test_spacing import MEASURING_S, at, gaps_s
 
 ALL_OFF = "User-agent: *\nDisallow: /\n"

@@ -15,7 +15,7 @@ from crawl.run import run
 from store.errors import JobRunning
 from store.home import Home
 from tests.crawl.site import Answer, Site, png, records, seen
-from tests.crawl.test_kills import started
+from tests.crawl.test_crawl_kills import started
 
 
 def gallery(site: Site, pages: int = 4, per_page: int = 5) -> set[str]:
