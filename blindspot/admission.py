@@ -5,13 +5,13 @@ Reads the tombstones and the bank; writes nothing. A picture is decoded for its 
 
 from __future__ import annotations
 
-from crawl.check import LIMITS, Asked, Check, Checked
-from store.bank import Bank
+from crawl.check import Checked, Checks
 from store.blobs import picture_id
 from store.errors import PictureError
+from store.forgetting.tombstones import Tombstones
 from store.home import Home
-from store.sandbox import Failure, Sandbox
-from store.tombstones import Tombstones
+from store.known_bad.bank import Bank
+from store.sandbox import Failure
 
 
 class Admission:
@@ -19,7 +19,7 @@ class Admission:
 
     def __init__(self, home: Home) -> None:
         self._bank, self._tombstones = Bank.load(home), Tombstones.load(home)
-        self._sandbox: Sandbox[Asked, Checked] | None = None
+        self._checks: Checks | None = None
 
     def check(self, picture: str, url: str, source: str, data: bytes | None) -> None:
         """Raise PictureError (`forgotten`, `known_bad`) unless it may be stored; `data` None: it is stored already."""
@@ -38,14 +38,14 @@ class Admission:
 
     def _look(self, data: bytes) -> Checked | None:
         """What the picture looks like; None when nobody can tell, which mining will say of it again."""
-        if self._sandbox is None:
-            self._sandbox = Sandbox(Check(), workers=1, limits=LIMITS)
-        answer = self._sandbox.submit((data, True)).result()
+        if self._checks is None:
+            self._checks = Checks(workers=1)
+        answer = self._checks.one((data, True))
         return None if isinstance(answer, Failure) else answer
 
     def __enter__(self) -> Admission:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._sandbox is not None:
-            self._sandbox.close()
+        if self._checks is not None:
+            self._checks.close()

@@ -21,7 +21,7 @@ from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-unty
 
 from blindspot.payloads import as_shown
 from blindspot.warc import Damage, Record, records
-from crawl.dates import moment
+from crawl.rules.dates import moment
 from crawl.text import clean
 from crawl.urls import MAX_URL_CHARS, resolve
 from store.blobs import picture_id

@@ -17,12 +17,13 @@ from store.catalog import Snapshot
 from store.errors import BlindspotError, CatalogError, ModelError
 from store.files import TEMPORARY
 from store.fold import STALE_S, fold
+from store.forgetting.leavings import drop_bytes
+from store.forgetting.requests import is_request
+from store.forgetting.tombstones import Tombstones, add_tombstones, file_of, pictures_of
 from store.home import Home
-from store.leavings import drop_bytes
+from store.known_bad.bank import Bank, is_off
 from store.policy import read_policy
-from store.requests import is_request
 from store.schema import tombstones
-from store.tombstones import Tombstones, add_tombstones, file_of, pictures_of
 from store.types import arrow_schema
 from store.versions import read_champion, versions
 
@@ -51,6 +52,7 @@ def examine_home(home: Home, settings: Settings, repair: bool = False) -> list[P
         "champion": lambda: _champion(home),
         "inbox": lambda: _inbox(home, repair),
         "quarantine": lambda: _quarantine(home),
+        "bank": lambda: _bank(home),
         "catalog": lambda: _catalog(home, repair),
         "pictures": lambda: _pictures(home, repair),
         "tombstones": lambda: _tombstones(home, repair),
@@ -122,6 +124,15 @@ def _quarantine(home: Home) -> tuple[bool, str]:
     if not reasons:
         return True, "empty"
     return False, f"{len(reasons)} unreadable files in {home.quarantine}: read the reasons, then remove or mend them"
+
+
+def _bank(home: Home) -> tuple[bool, str]:
+    bank = Bank.load(home)
+    hashes = {hash_ for one in bank.lists for hash_ in one.hashes}
+    held = hashes & bank.watch.quarantined.keys()
+    if held:
+        return False, f"{len(held)} entries in quarantine do not act: `blindspot bank list`; release or remove them"
+    return True, f"{len(hashes)} hashes in {len(bank.lists)} lists" + (", switched off" if is_off(home) else "")
 
 
 def _catalog(home: Home, repair: bool) -> tuple[bool, str]:

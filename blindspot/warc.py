@@ -19,7 +19,7 @@ from warcio.exceptions import ArchiveLoadFailed  # type: ignore[import-untyped]
 from warcio.recordloader import ArcWarcRecordLoader  # type: ignore[import-untyped]
 from warcio.statusandheaders import StatusAndHeaders, StatusAndHeadersParser  # type: ignore[import-untyped]
 
-from crawl.gzipped import CHUNK_BYTES, MAGIC
+from crawl.read.gzipped import CHUNK_BYTES, MAGIC
 from store.pictures import Limits
 
 SUFFIXES = (".warc", ".warc.gz")

@@ -6,13 +6,15 @@ of `store/pictures.py`. The answer then is a reason, which becomes a row in `ref
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from store.errors import PictureError
 from store.glance import Glance, glance
-from store.pdq import fingerprint
+from store.known_bad.pdq import fingerprint
 from store.pictures import Limits
+from store.sandbox import Sandbox
 from store.worker import Failure, SandboxLimits
 
 # Longer side below which a picture is of a class. Chosen by eye: icons, thumbnails, what pages show, photographs.
@@ -30,7 +32,7 @@ Asked = tuple[bytes, bool]  # the bytes, and whether PDQ is wanted
 class Checked:
     """A picture that may be stored: size as shown, format by its bytes, and its PDQ where wanted.
 
-    `pdq` is one or more hashes of 32 bytes, see `store.pdq.fingerprint`; `pdq_quality` is 0–100.
+    `pdq` is one or more hashes of 32 bytes, see `store.known_bad.pdq.fingerprint`; `pdq_quality` is 0–100.
     """
 
     format: str
@@ -59,16 +61,51 @@ def size_class(seen: Glance) -> str:
 
 @dataclass(frozen=True)
 class Check:
-    """Makes the function that a worker runs; picklable. `Sandbox(Check(), limits=LIMITS)` takes `(data, want_pdq)`."""
+    """Makes the function that a worker runs, of several pictures at a time; picklable."""
 
     limits: Limits = field(default_factory=Limits)
 
-    def __call__(self) -> Callable[[Asked], Checked | Failure]:
-        return self.answer
+    def __call__(self) -> Callable[[Sequence[Asked]], list[Checked | Failure]]:
+        return self.answers
 
-    def answer(self, asked: Asked) -> Checked | Failure:
-        """What `check` says, a reason as a Failure."""
+    def answers(self, asked: Sequence[Asked]) -> list[Checked | Failure]:
+        """What `check` says of each picture, a reason as a Failure."""
+        return [self._answer(one) for one in asked]
+
+    def _answer(self, asked: Asked) -> Checked | Failure:
         try:
             return check(*asked, self.limits)
         except PictureError as error:
             return Failure(error.reason, error.detail)
+
+
+class Checks:
+    """Checks in worker processes; a context manager. From any thread."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._sandbox: Sandbox[Sequence[Asked], list[Checked | Failure]] = Sandbox(Check(), workers, LIMITS)
+        self.workers = self._sandbox.count
+
+    def one(self, asked: Asked) -> Checked | Failure:
+        """What a picture is, or why it may not be stored. Raises SandboxError when no worker can start."""
+        answer = self._sandbox.submit([asked]).result()
+        return answer if isinstance(answer, Failure) else answer[0]
+
+    async def all(self, asked: Sequence[Asked]) -> list[Checked | Failure]:
+        """The same of several. When they are too much together, nobody knows for which: each is asked alone."""
+        answer = await asyncio.wrap_future(self._sandbox.submit(asked))
+        if not isinstance(answer, Failure):
+            return answer
+        if len(asked) == 1:
+            return [answer]
+        return [found for one in asked for found in await self.all([one])]
+
+    def close(self) -> None:
+        """End the workers."""
+        self._sandbox.close()
+
+    def __enter__(self) -> Checks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

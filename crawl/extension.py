@@ -18,13 +18,13 @@ from crawl.collect import Outbox, Tally
 from crawl.fetch import Fetcher
 from crawl.frontier import Frontier
 from crawl.hosts import Hosts
-from crawl.hunt import Hunt
+from crawl.hunting.hunt import Hunt
 from crawl.job import Job
 from crawl.keep import Keeper
 from crawl.loop import Loop
-from crawl.manners import Manners
 from crawl.reader import Reader
 from crawl.reasons import Refused
+from crawl.rules.manners import Manners
 from crawl.settings import user_agent
 from crawl.settle import Settler
 from crawl.text import clean
@@ -101,7 +101,9 @@ class Blindspot:
         except Exception as error:
             self.failure, self.stopped = self._complaint(error), "failed"
             raise CloseSpider("failed") from None
-        beside = (self.outbox.keep_flushing(), self._show(), self._learn())
+        beside = [self.outbox.keep_flushing(), self._show(), self._learn()]
+        if self.resumed:
+            beside.append(self.settler.links.recall(self.frontier))
         self._beside = [asyncio.ensure_future(self._watched(work)) for work in beside]
         self._running = asyncio.ensure_future(self._run())
 
@@ -122,6 +124,8 @@ class Blindspot:
         self.loop = Loop(self)
         self.resumed = self.frontier.begin()
         self.keeper.unsure = self.resumed
+        if self.resumed:
+            self.turns.resume()
         self.turns.wake(self.frontier.waiting())
 
     async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
@@ -170,7 +174,7 @@ class Blindspot:
 
     def _idle(self) -> None:
         """Scrapy has nothing to do: ours decides for itself, a foreign spider is kept until its pictures are here."""
-        if self.owns_pages or not (self.turns.idle or self.stopped):
+        if self.owns_pages or not (self.turns.idle_for(self.job.patience_s) or self.stopped):
             raise DontCloseSpider
 
     async def _closed(self, reason: str) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -27,13 +28,14 @@ from crawl.guard import AddressRefused, Gate
 from crawl.reasons import Failed, Refused
 from crawl.room import Place, Room
 from crawl.unpack import unpacked
+from crawl.wire import Handler, Socket
 
 NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 # A body beyond the first size waits for its place in a room of the second: else 50 at once would take gigabytes.
 LARGE_BYTES, ROOM_BYTES = 1_000_000, 100_000_000
 MAX_HEADER_BYTES = 16_384
-# All chosen by eye: what one read gives at most, and how small the chunks of a body may be on average.
-RECEIVED_BYTES, MOST_CRUMBS, CRUMB_BYTES = 131_072, 2_000, 64
+# How small the chunks of a body may be on average. Chosen by eye.
+MOST_CRUMBS, CRUMB_BYTES = 2_000, 64
 LONE = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as aiohttp hands them on
 
 
@@ -99,6 +101,7 @@ class Fetcher:
             limit=0,  # how many requests run at once, in all and per host, is others' to say
             ssl=_tls(),
         )
+        connector._factory = partial(Handler, loop=asyncio.get_running_loop())  # type: ignore[assignment]
         sent = aiohttp.TraceConfig()
         sent.on_request_headers_sent.append(_sent)
         self._session = aiohttp.ClientSession(
@@ -116,7 +119,7 @@ class Fetcher:
     def _guarded_socket(self, info: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, address = info
         self.gate.check(address[0], address[1])
-        return _Socket(family=family, type=kind, proto=protocol)
+        return Socket(family=family, type=kind, proto=protocol)
 
     async def fetch(
         self,
@@ -200,16 +203,6 @@ class Fetcher:
         await self._session.close()
 
 
-class _Socket(socket.socket):
-    """Hands on so much at a time: what arrives is parsed at one go, and 256 KB may hold 40,000 chunks."""
-
-    def recv(self, size: int, flags: int = 0, /) -> bytes:
-        return super().recv(min(size, RECEIVED_BYTES), flags)
-
-    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
-        return super().recv_into(buffer, min(size or len(buffer), RECEIVED_BYTES), flags)
-
-
 async def _pieces(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     """The body as it comes. Raises Refused for one in endless crumbs: each costs as much as an honest chunk."""
     count = size = 0
@@ -269,4 +262,5 @@ def _tls() -> ssl.SSLContext:
     """Certificates are checked, by the system's authorities and those that certifi brings."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
+    context.hostname_checks_common_name = False  # RFC 9525, 6.3: only subjectAltName counts
     return context

@@ -13,19 +13,22 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crawl.canonical import canonical
 from crawl.clock import steady
+from crawl.entries import Entry, Kept, Link
 from crawl.joblock import hold
+from crawl.rules.canonical import canonical
 from crawl.text import clean
 from store.errors import CrawlError
+
+__all__ = ["Entry", "Frontier", "Kept", "Link"]
 
 WAITING, LEASED, DONE = 0, 1, 2
 KINDS = ("picture", "style", "page")
 DAY_S = 86_400.0
+READ_AT_ONCE = 1_000  # rows of `earlier`, a millisecond or so
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS urls(
@@ -55,49 +58,6 @@ TAKE = f"""
 DUE = f"SELECT EXISTS (SELECT 1 {OF_KIND} AND not_before <= :now)"
 NEXT = f"SELECT min(not_before) {OF_KIND}"
 FINISH = "UPDATE urls SET state = 2, etag = ?, modified = ?, picture = ?, named = ?, moved = ? WHERE id = ?"
-
-
-@dataclass(frozen=True)
-class Link:
-    """A URL that was found: kind `page`, `picture` or `style`, on which page, how deep, after how many redirects."""
-
-    url: str
-    kind: str
-    host: str
-    page: str | None = None
-    depth: int = 0
-    hops: int = 0
-    priority: int = 0
-    hint: str | None = None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A leased URL. `etag`, `modified` and `picture` are what its last answer said and gave."""
-
-    id: int
-    url: str
-    kind: str
-    host: str
-    page: str | None
-    depth: int
-    hops: int
-    tries: int
-    etag: str | None
-    modified: str | None
-    picture: str | None
-    hint: str | None
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What an answer leaves with its entry: validators, the picture's id, a page's links, where it redirects to."""
-
-    etag: str | None = None
-    modified: str | None = None
-    picture: str | None = None
-    named: bytes | None = None
-    moved: str | None = None
 
 
 class Frontier:
@@ -168,6 +128,21 @@ class Frontier:
     def left(self) -> int:
         """How many are not done, also of those that were leased and not asked."""
         return int(self._db.execute("SELECT count(*) FROM urls WHERE state < ?", (DONE,)).fetchone()[0])
+
+    def held(self) -> list[tuple[str, float]]:
+        """(host, seconds) of the hosts of which something waits that is not to be asked for yet."""
+        now = self.now_s()
+        query = "SELECT host, max(not_before) FROM urls WHERE state = 0 AND not_before > ? GROUP BY host"
+        return [(host, until - now) for host, until in self._db.execute(query, (now,))]
+
+    def earlier(self) -> Iterator[list[tuple[str, str, str | None, str | None]]]:
+        """What this generation has so far, piece by piece: (kind, URL, page, picture) of pages and of pictures kept."""
+        query = """
+            SELECT kind, url, page, picture FROM urls WHERE id > ? AND id <= ? AND generation = ?
+            AND (kind = 'page' OR (state = 2 AND picture IS NOT NULL AND page IS NOT NULL))"""
+        last = self._db.execute("SELECT max(id) FROM urls").fetchone()[0] or 0
+        for start in range(0, last, READ_AT_ONCE):
+            yield self._db.execute(query, (start, start + READ_AT_ONCE, self.generation)).fetchall()
 
     def next_in_s(self, host: str, without: Iterable[str] = ()) -> float | None:
         """In how many seconds the first waiting entry of `host` may be asked; None when none waits."""

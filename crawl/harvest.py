@@ -16,9 +16,10 @@ from crawl.extension import Blindspot
 from crawl.frontier import Entry, Link
 from crawl.keep import Rows
 from crawl.links import PAGE, PICTURE, STYLE
-from crawl.manners import retry_after_s
-from crawl.outcomes import Here, Outcome, Unchanged, outcome_of
+from crawl.read.answers import Named
 from crawl.reader import header_texts
+from crawl.rules.manners import retry_after_s
+from crawl.rules.outcomes import Here, Outcome, Unchanged, outcome_of
 from crawl.slices import Slices
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Harvest:
 
     def __init__(self, crawl: Blindspot) -> None:
         self.crawl = crawl
+        self._too_deep: set[str] = set()  # hosts of which it was said
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Harvest:
@@ -112,6 +114,7 @@ class Harvest:
             elif named.kind == "unreadable":
                 settler.gone(entry, "unreadable", named.problem)
             else:
+                self._say_too_deep(entry, named)
                 await settler.page(entry, named, followed, headers)
         elif isinstance(outcome, Unchanged):
             await settler.unchanged(entry)
@@ -120,17 +123,31 @@ class Harvest:
         told = retry_after_s(headers.get("Retry-After", ""), now)
         self.crawl.loop.settled(entry, response.status, response.meta.get("seconds", 0.0), told)
 
+    def _say_too_deep(self, entry: Entry, named: Named) -> None:
+        """One row per host whose links are not followed any deeper."""
+        depth = self.crawl.job.max_depth
+        if (
+            self.crawl.job.spider == "pages"
+            and entry.depth >= depth
+            and named.links
+            and entry.host not in self._too_deep
+        ):
+            self._too_deep.add(entry.host)
+            self.crawl.settler.refuse(entry.url, "budget", f"what lies deeper than {depth} links is left alone")
+
     async def _take_pictures(self, response: Response) -> None:
         """The pictures of a foreign spider's page wait in the frontier; its robots directives are heard."""
         if not 200 <= response.status < 300:
             return
         named = await self.crawl.reader.page(response)
-        if named.directives.refuses_pictures:
+        if opted := named.directives.refuses_pictures:
+            left = f"{opted}; {len(named.pictures)} pictures left alone"
+            self.crawl.settler.refuse(response.url, "opted_out", left)
             return
         found = [(url, PICTURE, 0) for url in named.pictures] + [(url, STYLE, 0) for url in named.styles]
         if named.kind == "picture":
             found = [(response.url, PICTURE, 0)]
-        await self.crawl.settler.add_found(found, response.url)
+        await self.crawl.settler.add_found(found, response.url, named)
         self.crawl.loop.poke()
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 from crawl.fetch import Answer, Fetcher
 from crawl.frontier import Frontier
-from crawl.manners import retry_after_s
-from crawl.outcomes import MAX_TRIES
 from crawl.reasons import Failed, Refused
-from crawl.robots import Rules, rules_of
+from crawl.rules.manners import retry_after_s
+from crawl.rules.outcomes import MAX_TRIES
+from crawl.rules.robots import Rules, rules_of
 from crawl.text import clean
 from crawl.urls import as_sent, resolve
 

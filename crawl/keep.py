@@ -8,26 +8,31 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from crawl.check import LIMITS, Asked, Check, Checked
+from crawl.check import Asked, Checks
 from crawl.collect import Seen
+from crawl.gather import Gather
 from crawl.job import Job
 from crawl.reasons import Refused
-from store.bank import Bank
 from store.blobs import picture_id
 from store.errors import CrawlError
+from store.forgetting.tombstones import Tombstones
 from store.home import Home
-from store.sandbox import Failure, Sandbox
-from store.tombstones import Tombstones
+from store.known_bad.bank import Bank
+from store.sandbox import Failure
 
 # Threads that write pictures. Measured on two cores: 1 gave 609 a second, 2 1,169, 4 1,371, 8 1,258 (20 kB).
 PUT_THREADS = 4
+# Pictures that are looked at or written together, and the bytes beyond which no more join. Chosen by eye.
+TOGETHER, TOGETHER_BYTES = 8, 1_000_000
 # Bytes beyond which hashing takes longer than the way to a thread and back. Chosen by eye.
 LARGE_BYTES = 1_000_000
 
 Rows = list[tuple[str, dict[str, Any]]]
+New = tuple[str, bytes]  # id and bytes of a picture that the store lacks
 
 
 class Keeper:
@@ -36,8 +41,10 @@ class Keeper:
     def __init__(self, home: Home, job: Job) -> None:
         self._job, self._blobs = job, home.blobs()
         self._bank, self.tombstones = Bank.load(home), Tombstones.load(home)
-        self._sandbox: Sandbox[Asked, Checked] = Sandbox(Check(), limits=LIMITS)
-        self._putters = ThreadPoolExecutor(PUT_THREADS, "put")
+        self._checks, self._putters = Checks(), ThreadPoolExecutor(PUT_THREADS, "put")
+        together = {"most": TOGETHER, "most_weight": TOGETHER_BYTES}
+        self._check = Gather(self._checks.all, _asked_bytes, calls=self._checks.workers, **together)
+        self._put = Gather(self._put_all, _new_bytes, calls=PUT_THREADS, **together)
         self._putting: dict[str, asyncio.Future[None]] = {}
         self._taken: Counter[tuple[str, str]] = Counter()
         # A crawl that was killed may have written pictures whose rows it could not.
@@ -58,7 +65,7 @@ class Keeper:
             done = self._putting[picture] = loop.create_future()
             try:
                 await self._admit(data, picture, seen)
-                await loop.run_in_executor(self._putters, self._put, data)
+                await self._put((picture, data))
             finally:
                 del self._putting[picture]
                 done.set_result(None)
@@ -77,10 +84,11 @@ class Keeper:
 
     async def _admit(self, data: bytes, picture: str, seen: Seen) -> None:
         """Look at new bytes in the sandbox, ask the bank for what they look like, and count them. Raises Refused."""
-        checked = await asyncio.wrap_future(self._sandbox.submit((data, self._bank.wants_pdq())))
+        checked = await self._check((data, self._bank.wants_pdq()))
         if isinstance(checked, Failure):
             raise Refused(checked.reason, checked.detail)
-        self._ask_bank(seen.source, picture, checked.pdq, checked.pdq_quality)
+        if checked.pdq:
+            self._ask_bank(seen.source, picture, checked.pdq, checked.pdq_quality)
         kinds = (("source", seen.source), ("format", checked.format), ("size", checked.size_class))
         for name, value in kinds:
             limit = self._job.quota(name, value)
@@ -88,11 +96,12 @@ class Keeper:
                 raise Refused("budget", f"{limit} pictures of {name} {value} are taken")
         self._taken.update(kinds)
 
-    def _put(self, data: bytes) -> None:
+    async def _put_all(self, new: Sequence[New]) -> Sequence[None]:
         try:
-            self._blobs.put(data)
+            await asyncio.get_running_loop().run_in_executor(self._putters, self._blobs.put_all, dict(new))
         except OSError as error:
             raise CrawlError(f"a picture could not be written: {error}; mend that and crawl again") from None
+        return [None] * len(new)
 
     def _ask_bank(self, source: str, picture: str, pdq: bytes | None = None, quality: int = 0) -> None:
         match = self._bank.match(picture, pdq, quality, source)
@@ -102,7 +111,15 @@ class Keeper:
     def close(self) -> None:
         """End the workers and threads."""
         self._putters.shutdown()
-        self._sandbox.close()
+        self._checks.close()
+
+
+def _asked_bytes(asked: Asked) -> int:
+    return len(asked[0])
+
+
+def _new_bytes(new: New) -> int:
+    return len(new[1])
 
 
 def sighting(picture: str, seen: Seen, job: str, at: dt.datetime) -> tuple[str, dict[str, Any]]:

@@ -9,13 +9,14 @@ from collections import Counter
 from urllib.parse import urlsplit
 
 from crawl.collect import Tally
-from crawl.frontier import Link
-from crawl.hunt import Hunt
+from crawl.frontier import Frontier, Link
+from crawl.hunting.hunt import Hunt
 from crawl.job import Job
 from crawl.keep import Rows
-from crawl.traps import TemplateCaps, why_trap
+from crawl.rules.traps import TemplateCaps, why_trap
+from crawl.slices import Slices
 from crawl.urls import as_sent
-from store.tombstones import Tombstones
+from store.forgetting.tombstones import Tombstones
 
 PAGE, PICTURE, STYLE = "page", "picture", "style"
 # Style sheets before pictures before pages: what a page shows belongs to the page that was just read.
@@ -51,9 +52,24 @@ class Links:
         priority = PRIORITY[kind] + self._hunt.priority(url, page, kind)
         return Link(url, kind, host, page, depth, hops, priority, hint)
 
-    def credit(self, page: str) -> None:
+    def credit(self, page: str, picture: str) -> None:
         """The page brought a new picture: pages like it are no trap."""
-        self._templates.credit(page)
+        self._templates.credit(page, picture)
+
+    async def recall(self, frontier: Frontier) -> None:
+        """Count what an earlier part of this crawl let through, else a trap had its share again with every part.
+
+        Which pictures were new then is not known any more: each counts for its page.
+        """
+        slices = Slices()
+        for rows in frontier.earlier():
+            for kind, url, page, picture in rows:
+                if kind == PAGE:
+                    self._templates.admits(url)
+                elif page and picture:
+                    self._templates.credit(page, picture)
+                if slices.over:
+                    await slices.next()
 
     def _why_not(self, url: str, kind: str) -> tuple[str, str] | None:
         if kind == PAGE:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from scrapy.http import Request
 
 from crawl.fetch import Answer
-from crawl.formats import picture_format
 from crawl.frontier import Entry
 from crawl.links import PAGE, STYLE
-from crawl.manners import retry_after_s
-from crawl.outcomes import Here, Outcome, Unchanged, outcome_of, outcome_of_error
+from crawl.read.formats import picture_format
 from crawl.reasons import Failed, Refused
 from crawl.room import Place
+from crawl.rules.manners import retry_after_s
+from crawl.rules.outcomes import Here, Outcome, Unchanged, outcome_of, outcome_of_error
 from crawl.turns import ROBOTS
 from crawl.urls import referer
 from store.errors import BlindspotError

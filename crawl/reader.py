@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from multidict import CIMultiDict
 from scrapy.http import HtmlResponse, Response
 
-from crawl.reading import Asked, Named, Read, directives_of, read
+from crawl.read.answers import Asked, Named, Read, directives_of, read
 from store.sandbox import Failure, Sandbox, SandboxLimits
 
 # Below this an answer takes a few milliseconds at most, about what the way to a worker and back is worth. By eye.

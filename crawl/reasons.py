@@ -16,6 +16,8 @@ REASONS: dict[str, str] = {
     "cannot_resolve": "the host name has no address",
     "connection_failed": "the host refused the connection, or broke it",
     "crawl_error": "a fault of the crawler itself; the log has more",
+    "damaged": "a sitemap or feed that is none, or only in part; what could be read of it counts",
+    "foreign": "a sitemap lists what is on hosts for which it may not speak",
     "forgotten": "purged by this home's owner, not to be fetched or kept again",
     "http_<status>": "the server answered with that status",
     "incomplete": "the server sent fewer bytes than it had announced",

@@ -17,14 +17,14 @@ from crawl.budgets import Budgets, Spent
 from crawl.collect import Seen, Tally
 from crawl.frontier import Entry, Frontier, Kept, Link
 from crawl.hosts import Hosts
-from crawl.hunt import Hunt
+from crawl.hunting.hunt import Hunt
 from crawl.job import Job
 from crawl.keep import Keeper, Rows, sighting
 from crawl.links import PAGE, PICTURE, STYLE, Links
-from crawl.outcomes import Gone, Later, Moved, Outcome
-from crawl.reading import Named, directives_of
+from crawl.read.answers import Named, directives_of
 from crawl.reasons import Refused
-from crawl.robots import Rules
+from crawl.rules.outcomes import Gone, Later, Moved, Outcome
+from crawl.rules.robots import Rules
 from crawl.slices import Slices
 from crawl.text import clean
 from crawl.turns import Turns, origin_of
@@ -72,7 +72,7 @@ class Settler:
         self._frontier.finish(entry, rows, kept=Kept(*_validators(headers), picture))
         self._count_picture(entry, len(body), new)
         if new and entry.page:
-            self.links.credit(entry.page)
+            self.links.credit(entry.page, picture)
         return True
 
     async def unchanged(self, entry: Entry) -> None:
@@ -91,15 +91,13 @@ class Settler:
 
     async def page(self, entry: Entry, named: Named, followed: list[str], headers: Mapping[str, str]) -> None:
         """A page was read: what it names waits, and so do the links that its spider follows."""
-        rows = self._unusable(named, f"on {entry.url}")
+        rows = self._left_out(entry.url, named, f"on {entry.url}")
         pictures: tuple[str, ...] = named.pictures
         if opted := named.directives.refuses_pictures:
             rows.append(self.refusal_of(entry.url, "opted_out", f"{opted}; {len(pictures)} pictures left alone"))
             pictures = ()
         if named.directives.refuses_links:
             followed = []
-        if named.dropped:
-            rows.append(self.refusal_of(entry.url, "trap", f"{named.dropped} more URLs than a page may name"))
         found = [(url, PICTURE) for url in pictures]
         found += [(url, STYLE) for url in named.styles if not opted]
         found += [(url, PAGE) for url in followed]
@@ -113,11 +111,22 @@ class Settler:
 
     async def style(self, entry: Entry, named: Named) -> None:
         """A style sheet was read: its pictures wait, and what it imports."""
-        rows = self._unusable(named, f"in the style sheet {entry.url}")
+        rows = self._left_out(entry.url, named, f"in the style sheet {entry.url}")
         imports = named.styles if entry.depth < MAX_IMPORTS else ()
         found = [(url, PICTURE, 0) for url in named.pictures] + [(url, STYLE, entry.depth + 1) for url in imports]
         links = await self._to_wait(found, entry.page, rows)
         self.turns.wake(self._frontier.finish(entry, rows, links))
+
+    def _left_out(self, url: str, named: Named, where: str) -> Rows:
+        """What an answer names and nobody will ask for, and what was wrong with it: a row for each URL or cause."""
+        rows = self._unusable(named, where)
+        if named.problem:
+            rows.append(self.refusal_of(url, "damaged", f"{named.kind}: {named.problem}"))
+        if named.foreign:
+            rows.append(self.refusal_of(url, "foreign", f"{named.foreign} URLs of other hosts"))
+        if named.dropped:
+            rows.append(self.refusal_of(url, "trap", f"{named.dropped} more URLs than a {named.kind} may name"))
+        return rows
 
     def _unusable(self, named: Named, where: str) -> Rows:
         rows = [self.refusal_of(url, "bad_url", where) for url in named.unusable[:UNUSABLE_ROWS]]
@@ -184,9 +193,9 @@ class Settler:
                 await slices.next()
         return links
 
-    async def add_found(self, found: Iterable[Found], page: str) -> None:
-        """Let wait what a page names that is not ours to settle."""
-        rows: Rows = []
+    async def add_found(self, found: Iterable[Found], page: str, named: Named) -> None:
+        """Let wait what a page names that is not ours to settle, and record what of it will not be asked for."""
+        rows = self._left_out(page, named, f"on {page}")
         self.add(await self._to_wait(found, page, rows), rows)
 
     def add(self, links: Iterable[Link], rows: Rows) -> None:

@@ -9,22 +9,25 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
-from itertools import islice
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from crawl.frontier import Entry, Frontier
-from crawl.hunt import Hunt
-from crawl.manners import Manners
-from crawl.robots import Rules
+from crawl.hunting.hunt import Hunt
+from crawl.ready import Ready
+from crawl.rules.manners import Manners
+from crawl.rules.robots import Rules
 
 READY, LATER, PARKED = "ready", "later", "parked"
 ROBOTS = "robots"  # Entry.kind of a robots.txt, which no frontier holds
 LEASED_AT_ONCE = 16  # entries per host that are leased ahead: one statement for many. Chosen by eye
-CANDIDATES = 256  # sites that the hunt may choose among; chosen by eye
+# Sites that the hunt may choose among; of more, those whose turn comes first, the best that it knows, and some that are
+# drawn, so that none is out of its sight. Chosen by eye.
+CANDIDATES, FIRST, DRAWN = 256, 96, 64
 OTHER_BUSY_S = 0.1  # until a redirected robots.txt is tried again, when the host it is at runs a request. By eye
+SPARED = 4  # one place in so many is kept for other sites; chosen by eye
 FORBIDDEN_AT_ONCE = 50  # entries that robots.txt forbids are settled without a turn, so many before others look in
 
 
@@ -56,12 +59,16 @@ class Turns:
         self.out = 0
         self.closed: defaultdict[str, set[str]] = defaultdict(set)  # kinds that a host ("" = all) is not asked for
         self.closed_sites: defaultdict[str, set[str]] = defaultdict(set)
-        self.blocked: set[str] = set()  # hosts that failed too often in a row
+        self.blocked: set[str] = set()  # hosts that failed too often in a row, until they are asked again
         self.chosen: Counter[str] = Counter()
         self._leased: dict[str, deque[Entry]] = {}
-        self._ready: OrderedDict[str, deque[str]] = OrderedDict()
+        self._ready = Ready()
+        self._favourites: tuple[tuple[str, ...], list[str]] = (), []  # the hunt's, and their sites
         self._later: list[tuple[float, str]] = []
         self._place_of: dict[str, str] = {}  # host → ready, later, or parked: somebody must end first
+        hunt.waiting = self._place_of.copy
+        self._out_of: Counter[str] = Counter()  # how many are out, by site
+        self._met: set[str] = set()  # hosts whose robots.txt has just come: theirs is their site's next turn
         self._asking: set[str] = set()  # hosts whose robots.txt is under way
         self._wanted: defaultdict[str, list[str]] = defaultdict(list)  # host → origins whose rules somebody waits for
 
@@ -70,6 +77,15 @@ class Turns:
         for host in hosts:
             if host not in self._place_of:
                 self._place(host)
+
+    def resume(self) -> None:
+        """Go on with a crawl that was broken off: its hosts may just have been asked, or have said when to come again.
+
+        Before anything is woken.
+        """
+        self._manners.press()
+        for host, seconds in self._frontier.held():
+            self._manners.hold(host, seconds)
 
     def want(self, origin: str) -> None:
         """Ask for the robots.txt of `origin` in its turn, though nothing of it waits."""
@@ -86,23 +102,41 @@ class Turns:
             if entry is None:
                 continue
             self._manners.started(entry.host)
+            self.blocked.discard(entry.host)
             self._hunt.fetched(host, entry.kind)
-            self.out += 1
+            self._count(self._site_of(host), 1)
             if entry.kind == ROBOTS:
                 self._asking.add(host)
             self._place(host)
             return entry
         return None
 
+    def _count(self, site: str, change: int) -> None:
+        """One more or one less is out of `site`, which leaves a quarter of what others leave it to whoever comes.
+
+        Else one whose hosts all answer slowly would hold every place.
+        """
+        self.out += change
+        self._out_of[site] += change
+        for one in {site, *self._ready.held}:
+            left = self._limit - self.out + self._out_of[one]
+            if self._out_of[one] >= left - left // SPARED:
+                self._ready.hold(one)
+            elif one in self._ready.held:
+                self._ready.release(one)
+        if not self._out_of[site]:
+            del self._out_of[site]
+
     def ended(self, entry: Entry, status: int | None, seconds: float, retry_after_s: float | None = None) -> None:
         """An entry that `next` gave is settled; the rest as `Manners.ended` wants it."""
-        self.out -= 1
         asked_for = (urlsplit(entry.page or "").hostname or "") if entry.kind == ROBOTS else entry.host
-        self._asking.discard(asked_for)
+        self._count(self._site_of(asked_for), -1)
+        if asked_for in self._asking:
+            self._asking.discard(asked_for)
+            self._met.add(asked_for)
         self._manners.ended(entry.host, status, seconds, retry_after_s)
-        if self._manners.blocked(entry.host) and entry.host not in self.blocked:
+        if self._manners.blocked(entry.host):
             self.blocked.add(entry.host)
-            self.close(entry.host, {"page", "picture", "style"})
         for host in {entry.host, asked_for}:
             if self._place_of.get(host, PARKED) == PARKED:
                 self._place(host)
@@ -141,6 +175,10 @@ class Turns:
             return 0.0
         return max(0.0, self._later[0][0] - time.monotonic()) if self._later else math.inf
 
+    def idle_for(self, patience_s: float) -> bool:
+        """Whether nothing is out, and nothing waits that may be asked within so many seconds."""
+        return self.idle or (not self.out and patience_s < self.soonest_s() < math.inf)
+
     @property
     def idle(self) -> bool:
         """Whether nothing is out and nothing waits that may be asked in this crawl."""
@@ -165,7 +203,8 @@ class Turns:
             heapq.heappush(self._later, (time.monotonic() + wait_s, host))
         else:
             self._place_of[host] = READY
-            self._ready.setdefault(self._site_of(host), deque()).append(host)
+            self._ready.add(self._site_of(host), host, first=host in self._met)
+            self._met.discard(host)
 
     def _due(self) -> None:
         now = time.monotonic()
@@ -175,19 +214,23 @@ class Turns:
                 self._place(host)
 
     def _choose(self) -> str:
-        sites = list(islice(self._ready, CANDIDATES))
-        candidates = {self._ready[site][0]: site for site in sites}
+        candidates = {self._ready.first(site): site for site in self._offered()}
         choice = self._hunt.choose(list(candidates))
         self.chosen[choice.why.partition(":")[0]] += 1
-        site = candidates[choice.host]
-        hosts = self._ready[site]
-        hosts.popleft()
-        if hosts:
-            self._ready.move_to_end(site)
-        else:
-            del self._ready[site]
-        del self._place_of[choice.host]
-        return choice.host
+        host = self._ready.take(candidates[choice.host])
+        del self._place_of[host]
+        return host
+
+    def _offered(self) -> list[str]:
+        """Sites that the hunt may choose among, all of them or CANDIDATES; without favourites it only takes turns."""
+        known = self._hunt.favourites
+        if len(self._ready) <= CANDIDATES or not known:
+            return self._ready.oldest(CANDIDATES)
+        if known is not self._favourites[0]:
+            self._favourites = known, list(dict.fromkeys(map(self._site_of, known)))
+        best = [site for site in self._favourites[1] if site in self._ready]
+        drawn = self._ready.drawn(DRAWN)
+        return self._ready.oldest(FIRST) + best[: CANDIDATES - FIRST - DRAWN] + drawn
 
     def _entry_of(self, host: str) -> Entry | None:
         """The next entry of a ready host; None when it has none after all, or may not be asked now."""

@@ -9,7 +9,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator
 
-from crawl.formats import picture_format
+from crawl.read.formats import picture_format
 from crawl.reasons import Refused
 
 # One bite of unpacked bytes: a millisecond of the event loop, which 50 bombs may ask for in turn. Chosen by eye.

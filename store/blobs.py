@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from store.errors import PictureMissing, SettingsError
-from store.files import TEMPORARY, sync_folder, write_durably
+from store.files import TEMPORARY, sync_folder, write_all_durably
 
 PICTURE_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -41,18 +41,21 @@ class Blobs:
     def put(self, data: bytes) -> str:
         """Store the bytes unless they are there already; their id. Durable when it returns."""
         picture = picture_id(data)
-        path = self._path(picture)
-        if self.fs.exists(path):
-            return picture
-        if self.local:
-            folder = Path(path).parent
+        if not self.has(picture):
+            self.put_all({picture: data})
+        return picture
+
+    def put_all(self, pictures: Mapping[str, bytes]) -> None:
+        """Store the bytes of these pictures, which `picture_id` has named. All are durable when it returns."""
+        paths = {self._path(picture): data for picture, data in pictures.items()}
+        if self.local is None:
+            self.fs.pipe(paths)  # object stores write whole objects or none
+            return
+        for folder in {Path(path).parent for path in paths}:
             if not folder.is_dir():
                 folder.mkdir(parents=True, exist_ok=True)
                 sync_folder(folder.parent)
-            write_durably(Path(path), data)
-        else:
-            self.fs.pipe_file(path, data)  # object stores write whole objects or none
-        return picture
+        write_all_durably({Path(path): data for path, data in paths.items()})
 
     def get(self, picture: str) -> bytes:
         """The bytes of `picture`. Raises PictureMissing when they are not stored."""
@@ -66,7 +69,8 @@ class Blobs:
 
     def has(self, picture: str) -> bool:
         """Whether the bytes of `picture` are stored."""
-        return bool(self.fs.exists(self._path(picture)))
+        path = self._path(picture)
+        return Path(path).exists() if self.local else bool(self.fs.exists(path))
 
     def drop(self, picture: str) -> int:
         """Remove the bytes of `picture`; how many there were, 0 when none were stored. `settle` makes it durable."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +26,14 @@ class Answer:
     truncated: bool
 
 
-def ask(home: Home, query: str, limit: int | None = 100, time_s: float = 60.0) -> Answer:
-    """Run one statement on the snapshot.
+def ask(
+    home: Home,
+    query: str,
+    limit: int | None = 100,
+    time_s: float = 60.0,
+    parameters: Mapping[str, str | int | None] | None = None,
+) -> Answer:
+    """Run one statement on the snapshot, with `parameters` bound to its `$name`s.
 
     Raises QueryError in one line for wrong SQL, for a statement that does more than look, for one that
     reaches for other files, and after `time_s`; CatalogError when there is no snapshot.
@@ -38,7 +45,7 @@ def ask(home: Home, query: str, limit: int | None = 100, time_s: float = 60.0) -
         connection.execute("SET lock_configuration = true")
         try:
             _check(connection, query)
-            return _fetch(connection, query, limit, time_s)
+            return _fetch(connection, query, limit, time_s, dict(parameters or {}))
         except duckdb.InterruptException:
             raise QueryError(
                 f"the query ran longer than {time_s:g} s and was stopped; add a LIMIT or --timeout"
@@ -56,11 +63,13 @@ def _check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         raise QueryError(f"this console only looks: wanted SELECT or EXPLAIN. Received: {kind}")
 
 
-def _fetch(connection: duckdb.DuckDBPyConnection, query: str, limit: int | None, time_s: float) -> Answer:
+def _fetch(
+    connection: duckdb.DuckDBPyConnection, query: str, limit: int | None, time_s: float, parameters: dict[str, Any]
+) -> Answer:
     timer = threading.Timer(time_s, connection.interrupt)
     timer.start()
     try:
-        cursor = connection.execute(query)
+        cursor = connection.execute(query, parameters)
         rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
         columns = [column[0] for column in cursor.description or []]
     finally:

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from store.files import TEMPORARY, write_durably
+from store.forgetting.tombstones import Tombstones
 from store.home import Home
-from store.tombstones import Tombstones
 
 Vectors = NDArray[np.float32]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
@@ -14,17 +16,31 @@ def write_durably(path: Path, data: bytes) -> None:
 
     Temporary file in the same folder, fsync, atomic rename, fsync of the folder.
     """
-    temporary = temporary_beside(path)
+    write_all_durably({path: data})
+
+
+def write_all_durably(files: Mapping[Path, bytes]) -> None:
+    """The same for several files, for less: what waits together a journal writes down together.
+
+    When it raises, some of them may be there, each one whole.
+    """
+    temporaries = {path: temporary_beside(path) for path in files}
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with ExitStack() as opened:
+            written = [opened.enter_context(temporary.open("xb")) for temporary in temporaries.values()]
+            for file, data in zip(written, files.values(), strict=True):
+                file.write(data)
+                file.flush()
+            for file in written:
+                os.fsync(file.fileno())
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    for folder in {path.parent for path in files}:
+        sync_folder(folder)
 
 
 def publish(temporary: Path, path: Path) -> None:

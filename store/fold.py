@@ -3,7 +3,7 @@
 Reads `inbox/`, writes `catalog.duckdb`, moves what it cannot read to `quarantine/` with a reason, and
 publishes `snapshot.duckdb`. Every transaction takes a bounded number of files and remembers their names in
 it, so that a kill at any moment loses nothing and doubles nothing, and a run that is killed again and again
-still gets on. Requests to forget wait in the inbox as well; they are carried out last (`store.forget`).
+still gets on. Requests to forget wait in the inbox as well; they are carried out last (`store.forgetting.forget`).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from pathlib import Path
 import pyarrow as pa
 import sqlalchemy as sa
 
-from store.admit import admit, notice
 from store.catalog import insert_new, open_catalog, registered
 from store.declare import declare
 from store.errors import CatalogBusy, RecordError
 from store.files import TEMPORARY, publish, temporary_beside, write_durably
-from store.forget import carry_out, finish, is_unfinished
+from store.forgetting.admit import admit, notice
+from store.forgetting.forget import carry_out, finish, is_unfinished
+from store.forgetting.requests import Request, is_request, read_request
+from store.forgetting.sieve import Sieve
+from store.forgetting.tombstones import Tombstones
 from store.home import Home
 from store.inbox import kind_of, read_records
-from store.requests import Request, is_request, read_request
 from store.schema import KINDS, folded
-from store.sieve import Sieve
-from store.tombstones import Tombstones
 from store.types import arrow_schema
 
 # 200 files per transaction livelocked under random kills, 50 did not (FACTS of the design, measured).

@@ -8,6 +8,14 @@ from __future__ import annotations
 
 import hashlib
 
+# Parameters that sign a URL and say until when it is good: those of S3 and CloudFront, of Google, Azure (`sig se st …`)
+# and Akamai, of Facebook (`oh oe _nc_…`) and Discord (`ex is hm`), and the commonest of everybody's own. RE2, and
+# without a colon, which SQLAlchemy would take for a parameter. Source: the providers' documentation.
+SIGNATURE = (
+    "[?&](x-(amz|goog|oss|cos|ms|bce)-[a-z0-9-]+|awsaccesskeyid|googleaccessid|ossaccesskeyid|key-pair-id|policy|signature"
+    "|expires?|expiry|expiration|exp|sig|se|st|sp|sv|sr|spr|sip|ske?|skoid|sktid|sks|skv|skt|hdn(ea|ts)|__token__|token"
+    "|access_token|auth|auth_key|hmac|oh|oe|_nc_[a-z]+|ex|is|hm)=[^&#]*"
+)
 VIEWS: dict[str, str] = {
     # The policy in force: exactly one row once a home has a policy.
     "policy": """
@@ -43,10 +51,11 @@ VIEWS: dict[str, str] = {
         WHERE r.class IS NOT NULL
           AND NOT EXISTS (SELECT 1 FROM verdict_records u WHERE u.undoes = r.verdict)""",
     # Pictures that stand in for others ("image removed"): one host serves them under 10 or more distinct URLs (chosen
-    # by eye; query strings count). The same bytes are one face. Other bytes of a star are the same face only when
-    # nothing that was ever measured tells them apart: a burst of photographs, the sizes of one picture, animations
-    # that begin alike and icons that differ in what alpha hides are all near-copies and must not be thrown away.
-    "placeholders": """
+    # by eye; query strings count, but not what signs a URL and is another each time). The same bytes are one face.
+    # Other bytes of a star are the same face only when nothing that was ever measured tells them apart: a burst of
+    # photographs, the sizes of one picture, animations that begin alike and icons that differ in what alpha hides are
+    # all near-copies and must not be thrown away.
+    "placeholders": f"""
         WITH seen AS (
             SELECT coalesce(c.representative, s.picture) AS representative, s.host, s.url, s.picture, c.hash_version
             FROM sightings s LEFT JOIN copies c ON c.picture = s.picture
@@ -64,8 +73,9 @@ VIEWS: dict[str, str] = {
             LEFT JOIN measurements m ON m.picture = n.picture
             LEFT JOIN hashes h ON h.picture = n.picture AND h.hash_version = n.hash_version),
         many AS (
-            SELECT representative, host, face, count(DISTINCT url) AS urls
-            FROM faces GROUP BY representative, host, face HAVING count(DISTINCT url) >= 10)
+            SELECT representative, host, face, count(DISTINCT unsigned) AS urls
+            FROM (SELECT *, regexp_replace(url, '{SIGNATURE}', '', 'gi') AS unsigned FROM faces)
+            GROUP BY representative, host, face HAVING count(DISTINCT unsigned) >= 10)
         SELECT DISTINCT f.picture, f.representative, f.host, n.urls
         FROM faces f JOIN many n USING (representative, host, face)""",
     # What may be mined, reviewed and trained on: every stored picture that no suite holds and that is no placeholder.
@@ -145,6 +155,24 @@ VIEWS: dict[str, str] = {
         JOIN scores s ON s.picture = f.picture AND s.view = 'as_shown'
         LEFT JOIN labels l ON l.picture = f.picture
         GROUP BY f.family, s.version""",
+}
+
+# What one row of each view is, for whoever asks the catalog what there is.
+MEANINGS: dict[str, str] = {
+    "policy": "the policy in force, as JSON in `body`",
+    "policy_classes": "one row per class of every policy that was in force, and whether it is flagged",
+    "champion": "the version that serves, since when, how it got there and by whom",
+    "thresholds": "the newest operating point of each version under each policy",
+    "scores": "one row per picture, version and view: flag_score in [0, 1]; flagged = above the operating point",
+    "verdicts": "what persons decided and nobody undid",
+    "placeholders": 'pictures that stand in for others ("image removed"): one face under many URLs of a host',
+    "pool": "what may be mined, reviewed and trained on: every picture but those of suites and placeholders",
+    "link_rot": "one row per URL that ever gave a picture; gone = a newer refusal says that it is not there any more",
+    "copies_groups": "one row per group of copies: how many, and which, nearest first",
+    "labels": "what is true of a picture under the policy in force: by a verdict on it or a copy, or by a suite",
+    "suites": "one row per suite, role and class: how many pictures, how many times it has grown",
+    "queue": "what a person should look at next, and why: what is left of the newest queue",
+    "families": "one row per family and version: how many flagged, how many of the known ones wrong, as shown",
 }
 
 # Changes when any definition does; the fold then makes the views anew.

@@ -1,7 +1,8 @@
-"""Commands about the known-bad bank: import, export, list, off, on, release."""
+"""Commands about the known-bad bank: import, export, list, off, on, release, sweep."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,8 @@ import typer
 from blindspot.output import AsJson, Limit, say, show, show_rows
 
 if TYPE_CHECKING:
-    from store.hashlists import HashList, Kind
     from store.home import Home
+    from store.known_bad.hashlists import HashList, Kind
 
 Name = Annotated[str, typer.Option("--name", metavar="NAME", help="Whose list it is; refusals name it.")]
 KINDS_HELP = "sha256 or pdq."
@@ -26,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     bank.command("off")(off)
     bank.command("on")(on)
     bank.command("release")(release)
+    bank.command("sweep")(sweep_)
     app.add_typer(bank, name="bank")
 
 
@@ -43,7 +45,7 @@ def import_(
     Running crawls obey it from their next picture on. PDQs whose quality is told and is 49 or less are left out.
     """
     from store.errors import BankError, UsageError
-    from store.hashlists import read_list, write_list
+    from store.known_bad.hashlists import read_list, write_list
     from store.suites import NAME
 
     home = _home(ctx)
@@ -78,7 +80,7 @@ def export(
     """One list, as `bank import` takes it back."""
     from store.errors import UsageError
     from store.files import write_durably
-    from store.hashlists import as_text
+    from store.known_bad.hashlists import as_text
 
     lists = _lists(_home(ctx), name, kind and _kind(kind))
     if len(lists) != 1:
@@ -100,7 +102,7 @@ def list_(ctx: typer.Context, limit: Limit = 100, as_json: AsJson = False) -> No
 
     Entries in quarantine matched far too much, and so stopped acting.
     """
-    from store.bank import Bank, is_off
+    from store.known_bad.bank import Bank, is_off
 
     home = _home(ctx)
     bank = Bank.load(home)
@@ -128,7 +130,7 @@ def list_(ctx: typer.Context, limit: Limit = 100, as_json: AsJson = False) -> No
 def off(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Let nothing match, in running crawls too, until `bank on`."""
     from blindspot.output import user
-    from store.bank import switch
+    from store.known_bad.bank import switch
 
     home = _home(ctx)
     switch(home, off=True, by=user())
@@ -137,7 +139,7 @@ def off(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 def on(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Let the bank act again."""
-    from store.bank import switch
+    from store.known_bad.bank import switch
 
     home = _home(ctx)
     switch(home, off=False)
@@ -155,8 +157,8 @@ def release(
     """
     import time
 
-    from store.bankwatch import Watch
     from store.errors import UsageError
+    from store.known_bad.bankwatch import Watch
 
     watch, wanted = Watch(_home(ctx)), entry.lower()
     if wanted not in watch.quarantined:
@@ -164,6 +166,58 @@ def release(
     bank = watch.quarantined[wanted].bank
     watch.release(wanted, time.time())
     show({"entry": wanted, "bank": bank}, f"{wanted} of {bank} acts again", as_json)
+
+
+def sweep_(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run/--forget", help="Only count, or forget what matches.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the lists for every picture that is stored already.
+
+    What matches is forgotten as `purge --picture` does, with the reason known_bad: its bytes go, a tombstone stays. An
+    entry that matches far too much goes to quarantine instead. Broken off, the next sweep goes on where it was; with
+    --forget a finished count is taken as it is. Folds first.
+    """
+    from blindspot.output import progress
+    from blindspot.settings import unbraked
+    from store.errors import BankError
+    from store.fold import fold
+    from store.forgetting.frontiers import no_job_running
+    from store.forgetting.requests import ask_to_forget
+    from store.known_bad.bank import is_off
+    from store.known_bad.sweep import forgotten, judged, sweep
+
+    home = unbraked(_home(ctx))
+    if is_off(home):
+        raise BankError(f"the bank of {home.root} is off: nothing matches; `blindspot bank on`, then sweep again")
+    if not dry_run:
+        with no_job_running(home):
+            pass  # a job that runs is told before anything is asked for
+    fold(home)
+    with progress("asking the lists") as update:
+        done = sweep(home, dry_run, update)
+    found = judged(home, done, note=not dry_run)
+    counts = dict(Counter(found.pictures.values()))
+    data = {"looked_at": done.looked, "unread": done.unread, "matches": len(found.pictures), "by_bank": counts}
+    text = f"{len(found.pictures)} of {done.looked} pictures are on a list" + "".join(
+        f"; {count} on {name}" for name, count in counts.items()
+    )
+    if done.unread:
+        text += f"; {done.unread} could not be looked at, and were compared by their bytes' hash alone"
+    if found.mistaken:
+        text += f"; {len(found.mistaken)} entries match far too much and do not count, see `bank list`"
+    if dry_run:
+        text += "; `bank sweep --forget` forgets them" if found.pictures else ""
+    elif found.pictures:
+        for picture in found.pictures:
+            ask_to_forget(home, "picture", picture, "known_bad")
+        with progress("forgetting") as update:
+            postponed = fold(home, progress=update).postponed
+        text += f"; they wait to be forgotten: {postponed}" if postponed else "; they are forgotten"
+    if not dry_run:
+        forgotten(home)
+    show(data | {"mistaken": found.mistaken, "dry_run": dry_run}, text, as_json)
 
 
 def _home(ctx: typer.Context) -> Home:
@@ -174,7 +228,7 @@ def _home(ctx: typer.Context) -> Home:
 
 def _kind(kind: str) -> Kind:
     from store.errors import UsageError
-    from store.hashlists import KINDS
+    from store.known_bad.hashlists import KINDS
 
     for known in KINDS:
         if kind == known:
@@ -184,7 +238,7 @@ def _kind(kind: str) -> Kind:
 
 def _lists(home: Home, name: str | None, kind: str | None) -> list[HashList]:
     """The bank's lists of that name and kind, None for any."""
-    from store.hashlists import list_files, read_list
+    from store.known_bad.hashlists import list_files, read_list
 
     wanted = [found for found in list_files(home) if name in (None, found[1]) and kind in (None, found[2])]
     return [read_list(*found) for found in wanted]

@@ -36,8 +36,8 @@ def purge(
     """
     from blindspot.settings import open_home, unbraked
     from store.errors import UsageError
-    from store.frontiers import no_job_running
-    from store.purge import check_target, plan_purge
+    from store.forgetting.frontiers import no_job_running
+    from store.forgetting.purge import check_target, plan_purge
 
     given = {"source": source, "picture": picture, "url": url}
     chosen = [(target, value) for target, value in given.items() if value is not None]
@@ -78,8 +78,8 @@ def retain(
     it may be stored anew, and is then dropped by the next run.
     """
     from blindspot.settings import open_home, unbraked
-    from store.requests import RETENTION
-    from store.retain import count_old, cutoff
+    from store.forgetting.requests import RETENTION
+    from store.forgetting.retain import count_old, cutoff
 
     home, _ = open_home(ctx.obj)
     home, before = unbraked(home), cutoff(older_than)
@@ -95,7 +95,7 @@ def _carry_out(
 ) -> None:
     """Ask, fold, and show what came of it."""
     from store.fold import fold
-    from store.requests import answer_of, ask_to_forget
+    from store.forgetting.requests import answer_of, ask_to_forget
 
     request = ask_to_forget(home, target, value, reason, suites_too)
     postponed = "--no-fold"

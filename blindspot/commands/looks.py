@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from blindspot.output import AsJson, Limit, say, show, show_rows
+from blindspot.commands.sql import sql
+from blindspot.output import AsJson, Limit, show, show_rows
 
 QUEUE = "SELECT rank, lane, picture, value, reason FROM queue ORDER BY rank"
 FAMILIES = """
@@ -72,38 +72,3 @@ def families(ctx: typer.Context, limit: Limit = 100, as_json: AsJson = False) ->
         low, high = clopper_pearson(errors, n) if n else (None, None)
         rows.append([*row, low, high])
     show_rows([*answer.columns, "low_rate", "high_rate"], rows, answer.truncated, as_json)
-
-
-def sql(
-    ctx: typer.Context,
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT.")],
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
-    timeout: Annotated[
-        float, typer.Option("--timeout", metavar="S", min=0.1, max=86_400, help="Stop the query then.")
-    ] = 60.0,
-    limit: Limit = 100,
-    as_json: AsJson = False,
-) -> None:
-    """Ask the catalog in SQL. Reads the published snapshot; cannot change it or reach any other file."""
-    from blindspot.settings import open_home
-    from store.console import ask
-    from store.errors import UsageError
-
-    if as_csv and as_json:
-        raise UsageError("wanted one of --csv and --json. Received: both")
-    try:
-        query.encode()
-    except UnicodeEncodeError:
-        raise UsageError("SQL wants text in UTF-8. Received: bytes that are none") from None
-    home, _ = open_home(ctx.obj)
-    answer = ask(home, query, limit, timeout)
-    if not as_csv:
-        show_rows(answer.columns, answer.rows, answer.truncated, as_json)
-        return
-    import csv
-
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(answer.columns)
-    writer.writerows(answer.rows)
-    if answer.truncated:
-        say(f"only the first {limit} rows; --limit shows more")

@@ -16,7 +16,7 @@ from crawl.job import Job
 
 if TYPE_CHECKING:
     from crawl.extension import Blindspot
-    from crawl.robots import Rules
+    from crawl.rules.robots import Rules
 
 LOOK_S = 0.05  # between two looks whether a robots.txt is here; chosen by eye
 

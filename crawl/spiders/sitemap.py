@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from scrapy.http import Request, Response
 
+from crawl.read.answers import Named
+from crawl.read.sitemaps import may_list
 from crawl.spiders.base import PictureSpider
 from crawl.turns import origin_of
 
@@ -31,10 +33,23 @@ class Sitemap(PictureSpider):
                 yield Request(found)
 
     async def parse(self, response: Response, **kwargs: object) -> AsyncIterator[Request]:
-        """Requests for the pages and sitemaps that a sitemap lists; a page's links are not followed."""
-        if not 200 <= response.status < 300 or response.meta["entry"].depth > MAX_NESTED:
+        """Requests for the pages and sitemaps that a sitemap lists, also a feed; a page's links are not followed."""
+        depth = response.meta["entry"].depth
+        if not 200 <= response.status < 300 or depth > MAX_NESTED:
             return
         named = await self.crawl.reader.page(response)
         if named.kind == "sitemap":
             for url in (*named.sitemaps, *named.links):
                 yield Request(url)
+        elif named.kind == "feed":
+            for url in self._listed(response.url, named):
+                yield Request(url)
+        elif named.kind == "page" and depth == 0:
+            self.crawl.settler.refuse(response.url, "damaged", "wanted a sitemap, received a page")
+
+    def _listed(self, feed: str, named: Named) -> list[str]:
+        """The pages of a feed that a sitemap in its place might list. Source: sitemaps.org, other sitemap formats."""
+        listed = [url for url in named.links if may_list(feed, url)]
+        if foreign := len(named.links) - len(listed):
+            self.crawl.settler.refuse(feed, "foreign", f"{foreign} URLs of other hosts")
+        return listed

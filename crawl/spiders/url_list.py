@@ -7,7 +7,7 @@ from typing import Any
 
 from scrapy.http import Response
 
-from crawl.lists import listed
+from crawl.read.lists import listed
 from crawl.spiders.base import PictureSpider
 from crawl.urls import resolve
 

@@ -15,9 +15,11 @@ import pytest
 
 from store.cards import CARD_FILE, INFERENCE_FILE
 from store.fold import fold
+from store.forgetting.requests import RETENTION, ask_to_forget
+from store.forgetting.tombstones import Tombstones, file_of
 from store.home import Home
-from store.requests import RETENTION, ask_to_forget
-from store.tombstones import Tombstones, file_of
+from store.known_bad.bankwatch import MAX_PICTURES, Watch
+from store.known_bad.hashlists import HashList, write_list
 from tests.blindspot.calls import Front
 from tests.mine import squares
 
@@ -28,6 +30,7 @@ POINTS = [
     "champion",
     "inbox",
     "quarantine",
+    "bank",
     "catalog",
     "pictures",
     "tombstones",
@@ -61,7 +64,7 @@ def test_a_sound_home_has_every_point(serving_door: Front, pictures: Path) -> No
 def test_a_fresh_home_wants_a_model(door: Front) -> None:
     shown = door("doctor")
     assert shown.code == 1
-    shown.last_line("2 of 10 points", str(door.home.root), "models, champion")
+    shown.last_line(f"2 of {len(POINTS)} points", str(door.home.root), "models, champion")
     assert failing(door) == {
         "models": "none; `blindspot models adopt`",
         "champion": "none; `blindspot models promote VERSION`",
@@ -136,6 +139,13 @@ def quarantine_one(home: Home) -> None:
     (home.quarantine / "x.jsonl.reason").write_text("not named\n")
 
 
+def distrust_an_entry(home: Home) -> None:
+    write_list(home, HashList("friends", "pdq", {"e" * 64: 87}))
+    watch = Watch(home)
+    for number in range(MAX_PICTURES + 1):
+        watch.note("e" * 64, "friends", f"{number}", f"{number}.example", time.time())
+
+
 def configure_a_broken_job(home: Home) -> None:
     home.settings.write_text('[jobs.a]\nspider = "url_list"\nlist_file = "gone.txt"\n')
 
@@ -164,6 +174,7 @@ def leave_half_a_model(home: Home) -> None:
         (spoil_the_snapshot, {"catalog": "doctor --repair", "pictures": "doctor --repair"}),
         (strand_a_record, {"inbox": "nobody folds"}),
         (quarantine_one, {"quarantine": "1 unreadable files"}),
+        (distrust_an_entry, {"bank": "1 entries in quarantine"}),
         (configure_a_broken_job, {"jobs": "gone.txt"}),
         (leave_half_a_model, {"leftovers": "1 half-made files"}),
     ],
@@ -173,7 +184,7 @@ def test_every_harm_is_found(harm: Callable[[Home], None], points: dict[str, str
     harm(serving_door.home)
     shown = serving_door("doctor")
     assert shown.code == 1
-    shown.last_line(f"{len(points)} of 10 points", ", ".join(points))
+    shown.last_line(f"{len(points)} of {len(POINTS)} points", ", ".join(points))
     found = failing(serving_door)
     assert set(found) == set(points)
     assert [what for what, words in points.items() if words not in found[what]] == [], found

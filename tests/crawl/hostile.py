@@ -6,14 +6,16 @@ An answer is bytes, after which the connection goes on, or a coroutine that writ
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 import io
+import socket
+import ssl
+import struct
 import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,6 +45,10 @@ def png(shade: int) -> bytes:
 
 
 NOTHING = answer("nothing here", status=404)
+
+
+class Reset(Exception):
+    """A script raises it to have the connection reset."""
 
 
 class Hostile:
@@ -78,9 +84,15 @@ class Hostile:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        with contextlib.suppress(OSError, EOFError, ValueError, asyncio.CancelledError):
+        try:
             while await self._answer(reader, writer):
                 pass
+        except Reset:
+            await asyncio.sleep(0.05)  # what was sent arrives first
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        except (OSError, EOFError, ValueError, asyncio.CancelledError):
+            pass
         writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -100,8 +112,9 @@ class Hostile:
         await (send(found) if isinstance(found, bytes) else found(send))
         return isinstance(found, bytes)
 
-    def start(self) -> None:
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20))
+    def start(self, tls: ssl.SSLContext | None = None) -> None:
+        starting = asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20, ssl=tls)
+        self._server = self._loop.run_until_complete(starting)
         self.port = self._server.sockets[0].getsockname()[1]
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -120,9 +133,9 @@ class Hostile:
 
 
 @contextmanager
-def serving_raw() -> Iterator[Hostile]:
+def serving_raw(tls: ssl.SSLContext | None = None) -> Iterator[Hostile]:
     web = Hostile()
-    web.start()
+    web.start(tls)
     try:
         yield web
     finally:
@@ -147,14 +160,15 @@ def packed(body: bytes, kind: str, name: str = "gzip") -> bytes:
     return answer(gzip.compress(body), kind, head=f"Content-Encoding: {name}\r\n")
 
 
-def dripping(head: bytes, body: bytes, every_s: float = 1.0) -> Script:
-    """One byte of the body at a time."""
+def dripping(head: bytes, body: bytes | Sequence[bytes], every_s: float = 1.0) -> Script:
+    """One byte of the body at a time, or one of its pieces."""
+    pieces = [bytes([byte]) for byte in body] if isinstance(body, bytes) else body
 
     async def drip(send: Send) -> None:
         await send(head)
-        for place in range(len(body)):
+        for piece in pieces:
             await asyncio.sleep(every_s)
-            await send(body[place : place + 1])
+            await send(piece)
 
     return drip
 
@@ -175,6 +189,16 @@ def once(data: bytes) -> Script:
 
     async def say(send: Send) -> None:
         await send(data)
+
+    return say
+
+
+def resets(data: bytes) -> Script:
+    """These bytes, and the connection is reset."""
+
+    async def say(send: Send) -> None:
+        await send(data)
+        raise Reset
 
     return say
 

@@ -15,7 +15,7 @@ import io
 import shutil
 import tempfile
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from PIL import Image
 
-from crawl.hunt import Choice, Hunt
+from crawl.hunting.hunt import Choice, Hunt
 from store.fold import fold
 from store.home import Home
 
@@ -176,19 +176,27 @@ def judge(home: Home, ground: Ground, shown: Iterable[Shown]) -> None:
     """What a crawl and a run of mining leave of these pictures: rows, folded and published."""
     now = dt.datetime.now(dt.UTC)
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    urls: dict[str, str] = {}
     for one in shown:
         picture = hashlib.sha256(one.url.encode()).hexdigest()  # as good as that of its bytes, which nobody looks at
+        urls[picture] = one.url
         rows["pictures"].append({"picture": picture, "size_bytes": 1, "source": one.host, "first_seen_at": now})
         sighting = {"picture": picture, "url": one.url, "page": one.page, "host": one.host, "seen_at": now}
         rows["sightings"].append(sighting | {"source": one.host, "job": "ground", "http_status": 200})
-        score = {"picture": picture, "version": CHAMPION, "view": "as_shown", "scored_at": now}
-        rows["raw_scores"].append(score | {"probabilities": [0.4, 0.6]})
-        if one.url in ground.blind:
-            finding = {"detector": "disagreement", "picture": picture, "score": 0.9, "threshold": 0.5, "reason": "made"}
-            rows["findings"].append(finding | {"version": CHAMPION, "found_at": now})
     for kind, records in rows.items():
         home.inbox().append(kind, records)
+    score(home, ground, urls)
     fold(home)
+
+
+def score(home: Home, ground: Ground, urls: Mapping[str, str]) -> None:
+    """What the champion says of pictures that were seen at `urls`: a score each, a finding where one is blind."""
+    now = dt.datetime.now(dt.UTC)
+    score = {"version": CHAMPION, "view": "as_shown", "scored_at": now, "probabilities": [0.4, 0.6]}
+    finding = {"detector": "disagreement", "score": 0.9, "threshold": 0.5, "reason": "made", "version": CHAMPION}
+    blind = [picture for picture, url in urls.items() if url in ground.blind]
+    home.inbox().append("raw_scores", [score | {"picture": picture} for picture in urls])
+    home.inbox().append("findings", [finding | {"picture": picture, "found_at": now} for picture in blind])
 
 
 def campaign(home: Home, ground: Ground, hunt: Hunt, fetches: int, batch: int = 500) -> Iterator[tuple[Choice, bool]]:

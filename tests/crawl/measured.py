@@ -1,8 +1,8 @@
 """Runs a crawl in a process of its own and says what it cost: `python -m tests.crawl.measured JSON` prints JSON.
 
-The longest time that its event loop stood still (by a task that sleeps 10 ms at a time), and the peaks of resident
-memory of the crawler's own process and of its workers, from the kernel. `still` measures, beside it, how long a
-process that does nothing stands still: that is the machine's doing.
+The longest time that its event loop stood still (by a task that sleeps 10 ms at a time), without what its thread waited
+for a core: that is the machine's doing. And the peaks of resident memory of the crawler's own process and of its
+workers, from the kernel.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,45 +37,31 @@ class Measured:
     error: str
     complaints: str
     stall_s: float
-    others_stall_s: float
     own_bytes: int
     worker_bytes: int
     seconds: float
 
 
 def measure(job: Job, home: Home, timeout_s: float = 300) -> Measured:
-    """Crawl in a process of its own, beside one that does nothing."""
+    """Crawl in a process of its own."""
     wanted = json.dumps(asdict(job) | {"home": str(home.root)}, default=str)
     began = time.monotonic()
-    with still() as others:
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.crawl.measured", wanted],
-            capture_output=True, text=True, timeout=timeout_s, cwd=Path(__file__).parents[2],
-        )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.crawl.measured", wanted],
+        capture_output=True, text=True, timeout=timeout_s, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    return Measured(
-        complaints=done.stderr, others_stall_s=max(others, default=0.0), seconds=time.monotonic() - began, **said
-    )
+    return Measured(complaints=done.stderr, seconds=time.monotonic() - began, **said)
 
 
-@contextmanager
-def still() -> Iterator[list[float]]:
-    """Meanwhile a process sleeps 10 ms at a time; afterwards the list holds how long each nap was too long."""
-    code = f"import time\nwhile 1:\n t = time.monotonic(); time.sleep({NAP_S}); print(time.monotonic() - t, flush=True)"
-    found: list[float] = []
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    lines = process.stdout
-    reader = threading.Thread(target=lambda: found.extend(float(line) - NAP_S for line in lines if "." in line))
-    reader.start()
+def awake_s() -> float:
+    """A clock that stands still while this thread could run and has no core."""
     try:
-        yield found
-    finally:
-        process.terminate()
-        process.wait()
-        reader.join()
-        lines.close()
+        waited = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text().split()[1]
+    except OSError:
+        waited = "0"
+    return time.monotonic() - int(waited) / 1e9
 
 
 def peak_bytes(process: int) -> int:
@@ -105,9 +90,9 @@ class Meter:
 
     async def _nap(self) -> None:
         while True:
-            began = time.monotonic()
+            began = awake_s()
             await asyncio.sleep(NAP_S)
-            self.stall_s = max(self.stall_s, time.monotonic() - began - NAP_S)
+            self.stall_s = max(self.stall_s, awake_s() - began - NAP_S)
 
     def _watch(self) -> None:
         while not self._over.wait(0.1):

@@ -89,6 +89,15 @@ def test_three_lines_of_settings_collect_the_pictures_of_unchanged_spiders(
     assert len(list(home.blobs().ids())) == 2
 
 
+def test_what_their_pages_do_not_give_is_rows(home: Home, web: Site, tmp_path: Path) -> None:
+    web.routes["/"] = Answer('<title>shop</title><img src="http://[bad/"><img src="a.png"><a href="/two">2</a>')
+    web.routes["/two"] = Answer('<title>two</title><meta name="robots" content="noai"><img src="b.png">')
+    done = scrapy(project(tmp_path / "project", home, web), "goods")
+    assert done.returncode == 0, done.stderr
+    assert seen(home, web) == {"127.0.0.1/a.png"}
+    assert sorted(row["reason"] for row in records(home, "refusals")) == ["bad_url", "opted_out"]
+
+
 def test_the_guard_stands_before_their_pages_too(home: Home, web: Site, tmp_path: Path) -> None:
     folder = project(tmp_path / "project", home, web, "BLINDSPOT_ALLOW_ADDRESSES = []\nTELNETCONSOLE_ENABLED = True\n")
     done = scrapy(folder, "goods", "-s", "TELNETCONSOLE_ENABLED=1")

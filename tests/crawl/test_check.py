@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 from PIL import Image
 
-from crawl.check import LIMITS, Asked, Check, Checked, check
+from crawl.check import Asked, Check, Checked, Checks, check
 from store.errors import PictureError
-from store.pdq import POOR_QUALITY
+from store.known_bad.pdq import POOR_QUALITY
 from store.pictures import FORMATS, Limits, decode
-from store.sandbox import Failure, Sandbox
+from store.sandbox import Failure
 from tests.store.drawn import LOSSLESS, clouds, encode, flat
 
 
@@ -89,8 +90,8 @@ def test_an_honest_giant_is_kept_where_the_decoder_can_reduce_it() -> None:
 
 def test_workers_answer_each_picture_with_a_check_or_a_reason() -> None:
     asked: list[Asked] = [(data, want_pdq) for data in (WHOLE, *REFUSED.values()) for want_pdq in (False, True)]
-    with Sandbox[Asked, Checked](Check(), 1, LIMITS) as sandbox:
-        answers = dict(sandbox.map(asked))
+    with Checks(workers=1) as checks:
+        answers = dict(zip(asked, asyncio.run(checks.all(asked)), strict=True))
     assert answers[WHOLE, True] == check(WHOLE, True)
     assert answers[WHOLE, False] == check(WHOLE)
     for reason, data in REFUSED.items():
@@ -100,8 +101,20 @@ def test_workers_answer_each_picture_with_a_check_or_a_reason() -> None:
             assert failure.reason == reason
 
 
+def test_what_kills_its_worker_is_blamed_alone() -> None:
+    """Three pictures that fit the worker's memory one by one, and one that does not."""
+    endless = encode(Image.new("I;16", (9_900, 5_000)), "PNG")
+    asked: list[Asked] = [(WHOLE, False), (endless, True), (WHOLE, True)]
+    with Checks(workers=1) as checks:
+        answers = asyncio.run(checks.all([*asked, (b"rubbish", False)]))
+        alone = [checks.one(one) for one in asked]
+    assert answers[:3] == alone
+    assert isinstance(answers[3], Failure)
+    assert answers[3].reason == "not_a_picture"
+
+
 def test_limits_of_one_s_own() -> None:
-    found = Check(Limits(max_bytes=10)).answer((WHOLE, False))
+    (found,) = Check(Limits(max_bytes=10)).answers([(WHOLE, False)])
     assert isinstance(found, Failure)
     assert found.reason == "too_many_bytes"
 

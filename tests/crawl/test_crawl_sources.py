@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from crawl.run import run
+from crawl.settle import UNUSABLE_ROWS
 from crawl.spiders.sitemap import MAX_NESTED
 from store.catalog import Snapshot
 from store.fold import fold
@@ -83,22 +84,74 @@ def test_a_chain_of_indexes_without_end_ends(site: Site, home: Home) -> None:
     assert len(site.paths("a.test")) <= 2 + MAX_NESTED + 1
 
 
+ALL_THREE = {"bad_url": 1, "foreign": 1, "damaged": 1}
+
+
 @pytest.mark.parametrize(
-    "body",
+    ("body", "refused"),
     [
-        b"\x1f\x8b\x08rubbish",
-        gzip.compress(urlset("<loc>http://a.test/p1</loc>").encode())[:-20],
-        b"<urlset><url><loc>http://a.test/",
-        b"<html>Not found",
-        b"",
-        b"\x00" * 1000,
+        (b"\x1f\x8b\x08rubbish", {"not_a_page": 1}),
+        (gzip.compress(urlset("<loc>http://b.test/p1</loc>").encode())[:-20], {"damaged": 1}),
+        (b"<urlset><url><loc>http://a.test/", {"damaged": 1}),
+        (b"<urlset><url><loc>rubbish</loc></url><url><loc>http://b.test/</loc></url>", ALL_THREE),
+        (b"<rss><item><enclosure url='http://[' type='image/png'/><link>http://b.test/</link></item>", ALL_THREE),
+        (b"<html>Not found", {"damaged": 1}),
+        (b"", {"not_a_page": 1}),
+        (b"\x00" * 1000, {"not_a_page": 1}),
     ],
-)
-def test_a_broken_sitemap_is_no_silence(body: bytes, site: Site, home: Home) -> None:
+)  # fmt: skip
+def test_a_broken_sitemap_is_no_silence(body: bytes, refused: dict[str, int], site: Site, home: Home) -> None:
     site.routes = {"/sitemap.xml": Answer(body, kind=XML)}
     summary = run(site.job("a.test/", spider="sitemap"), home)
-    assert summary.pictures == 0
-    assert summary.pages + sum(summary.refused.values()) == 1
+    assert (summary.pictures, summary.refused) == (0, refused)
+    assert Counter(row["reason"] for row in records(home, "refusals")) == refused
+
+
+def test_rubbish_in_a_sitemap_is_rows_in_bounded_number(site: Site, home: Home) -> None:
+    urls = [f"<loc>rubbish {number}</loc>" for number in range(3_000)]
+    site.routes = {"/sitemap.xml": Answer(urlset(*urls), kind=XML)}
+    summary = run(site.job("a.test/", spider="sitemap"), home)
+    rows = records(home, "refusals")
+    assert len(rows) == UNUSABLE_ROWS + 2
+    assert summary.refused == {"bad_url": 1_000, "trap": 1}, "what the reader keeps, and that there was more"
+    assert [row["detail"] for row in rows if row["reason"] == "trap"] == ["2000 more URLs than a sitemap may name"]
+
+
+FEEDS = {
+    "rss": "<rss><channel><link>{0}/home</link><item><link>{0}/p1</link></item>"
+    "<item><link>{1}/p2</link></item></channel></rss>",
+    "atom": '<feed xmlns="http://www.w3.org/2005/Atom"><entry><link href="{0}/p1"/></entry>'
+    '<entry><link href="{1}/p2"/></entry></feed>',
+    "json": '{{"version": "https://jsonfeed.org/version/1.1", "items": [{{"url": "{0}/p1"}}, {{"url": "{1}/p2"}}]}}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "packed"), [("rss", False), ("rss", True), ("atom", False), ("json", False)])
+def test_a_feed_named_as_a_sitemap_lists_its_pages(form: str, packed: bool, site: Site, home: Home) -> None:
+    feed = FEEDS[form].format(site.url("a.test", ""), site.url("b.test", "")).encode()
+    site.routes = {
+        "/robots.txt": Answer(f"Sitemap: {site.url('a.test', '/news')}", kind="text/plain"),
+        "/news": Answer(gzip.compress(feed), kind="application/gzip") if packed else Answer(feed, kind="text/xml"),
+        "a.test/p1": Answer("<img src=1.png><a href=/p3>no further</a>"),
+        "/1.png": png(1),
+    }
+    summary = run(site.job("a.test/", spider="sitemap", delay_s=0.1), home)
+    assert (seen(home, site), summary.refused) == ({"a.test/1.png"}, {"foreign": 1})
+    assert site.paths("b.test") == [], "a feed cannot speak for others any more than a sitemap can"
+    assert min(gaps_s(at(site, "a.test"))) >= 0.1 - MEASURING_S, "robots.txt, the feed and its pages go one way"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", ""])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_sitemap_may_be_plain_text(kind: str, packed: bool, site: Site, home: Home) -> None:
+    text = f"\ufeff{site.url('a.test', '/p1')}\r\n\r\n{site.url('a.test', '/p2')}\r\n".encode()
+    site.routes = {
+        "/list.txt": Answer(gzip.compress(text) if packed else text, kind=kind),
+        "/p1": Answer("<img src=1.png>"),
+        "/p2": Answer("<img src=2.png>"),
+        **{f"/{number}.png": png(number) for number in (1, 2)},
+    }
+    assert run(site.job("a.test/list.txt", spider="sitemap"), home).pictures == 2
 
 
 # ---- lists ------------------------------------------------------------------------------------------------

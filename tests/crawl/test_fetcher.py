@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from crawl.fetch import Fetcher
 from crawl.guard import Gate
-from crawl.outcomes import MAX_HOPS
 from crawl.reasons import Failed, Refused
+from crawl.rules.outcomes import MAX_HOPS
 from crawl.run import run
 from crawl.urls import as_sent, resolve
 from store.errors import CrawlError

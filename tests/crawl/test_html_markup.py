@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawl.markup import CHUNK_BYTES, MAX_DEPTH, Tag, tags
+from crawl.read.markup import CHUNK_BYTES, MAX_DEPTH, Tag, tags
 
 
 def found(page: str) -> list[Tag]:

@@ -77,16 +77,16 @@ def test_pictures_that_cannot_be_asked_for_have_their_row(site: Site, home: Home
 
 
 def test_a_fault_while_reading_one_page_costs_that_page(site: Site, home: Home, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    import crawl.reading
+    import crawl.read.answers
 
-    real = crawl.reading.carriers
+    real = crawl.read.answers.carriers
 
     def faulty(page: str, url: str) -> object:
         if url.endswith("/bad"):
             raise RuntimeError("a fault\nof ours")
         return real(page, url)
 
-    monkeypatch.setattr(crawl.reading, "carriers", faulty)
+    monkeypatch.setattr(crawl.read.answers, "carriers", faulty)
     site.routes = {
         "/": Answer('<a href="bad">1</a><a href="good">2</a>'),
         "/bad": Answer("x"),

@@ -13,9 +13,9 @@ import pytest
 from crawl.frontier import Frontier, Kept, Link
 from store.errors import JobRunning
 from store.fold import fold
-from store.frontiers import no_job_running
+from store.forgetting.frontiers import no_job_running
+from store.forgetting.requests import answer_of, ask_to_forget
 from store.home import Home
-from store.requests import answer_of, ask_to_forget
 
 BAD, GOOD, CANARY = "example.org", "example.net", "canary-51c2"
 PAGE = f"http://www.{BAD}/{CANARY}/"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 
 from crawl.run import run
+from store.blobs import picture_id
+from store.catalog import Snapshot
 from store.fold import fold
+from store.forgetting.requests import RETENTION, ask_to_forget
 from store.home import Home
 from tests.crawl.site import Answer, Asked, Site, picture, png, records, seen
 
@@ -114,3 +118,29 @@ def test_strange_validators_hurt_nobody(site: Site, home: Home) -> None:
         summary = run(site.job("a.test/"), home)
         assert (summary.pictures, summary.refused) == (len(strange), {})
     assert len(list(home.blobs().ids())) == len(strange)
+
+
+def test_a_picture_whose_bytes_were_dropped_comes_back_when_it_is_sent_again(site: Site, home: Home) -> None:
+    site.routes = {
+        "/": Answer("<img src=1.png><img src=2.png>"),
+        "/1.png": png(1),
+        "/2.png": tagged(2, ETag='"two"'),
+    }
+    run(site.job("a.test/"), home)
+    fold(home)
+    now = dt.datetime.now(dt.UTC)
+    ask_to_forget(home, RETENTION, now.isoformat())
+    fold(home)
+    assert list(home.blobs().ids()) == []
+    second = run(site.job("a.test/"), home)
+    assert (second.pictures, second.new_pictures, second.refused) == (2, 1, {}), "what is unchanged sends no bytes"
+    fold(home)
+    assert list(home.blobs().ids()) == [picture_id(picture(1))]
+    with Snapshot(home) as snapshot:
+        assert [row["picture"] for row in snapshot.rows("SELECT picture FROM dropped_pictures")] == [
+            picture_id(picture(2))
+        ]
+        assert snapshot.value("SELECT count(*) FROM pictures") == 2
+        newest = snapshot.value("SELECT max(first_seen_at) FROM pictures")
+        assert newest < now.replace(tzinfo=None), "first seen is first seen"
+        assert snapshot.value("SELECT count(*) FROM sightings") == 4

@@ -296,6 +296,31 @@ def test_the_same_bytes_under_ten_urls_of_one_host_are_a_placeholder(home: Home)
     ]
 
 
+SIGNED = [
+    "X-Amz-Date={n}&X-Amz-Expires=900&X-Amz-Signature={n}{n}",
+    "Expires={n}&Signature=~{n}-_&Key-Pair-Id=K{n}",
+    "AWSAccessKeyId=A&Expires={n}&Signature={n}%3D",
+    "w=200&sv=2023-11-03&st={n}&se={n}&sr=b&sp=r&sig={n}%2F",
+    "token={n}&w=200",
+    "x-goog-signature={n}",
+    "_nc_ht={n}&oh={n}&oe={n}",
+    "EX={n}&IS={n}&HM={n}&",
+]
+
+
+@pytest.mark.parametrize("query", SIGNED)
+def test_a_picture_under_ever_new_signatures_is_no_placeholder(home: Home, query: str) -> None:
+    catalog(
+        home,
+        pictures=[picture("signed"), picture("removed")],
+        sightings=[
+            *(seen("signed", f"http://a.test/p.png?{query.format(n=n)}", seen_at=later(n)) for n in range(40)),
+            *(seen("removed", f"http://a.test/{n}.png?{query.format(n=n)}", seen_at=later(n)) for n in range(10)),
+        ],
+    )
+    assert select(home, "SELECT * FROM placeholders") == [("removed", "removed", "a.test", 10)]
+
+
 def test_other_bytes_of_a_star_are_the_same_face_when_nothing_measured_differs(home: Home) -> None:
     names = star(home, 10, [b"t" * 256])
     assert select(home, "SELECT * FROM placeholders ORDER BY picture") == [(n, names[0], "a.test", 10) for n in names]

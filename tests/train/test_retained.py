@@ -11,8 +11,8 @@ from mine.run import mine
 from mine.scan import missing
 from store.catalog import Snapshot
 from store.fold import fold
+from store.forgetting.requests import RETENTION, ask_to_forget
 from store.home import Home
-from store.requests import RETENTION, ask_to_forget
 from tests.mine import squares
 from tests.train.world import World
 from train.candidate import train_candidate

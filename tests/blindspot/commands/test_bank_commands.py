@@ -1,14 +1,18 @@
-"""bank: lists in and out, the switch, the quarantine."""
+"""bank: lists in and out, the switch, the quarantine, the sweep."""
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from pathlib import Path
 
 import pytest
 
-from store.bank import Bank
-from store.bankwatch import MAX_PICTURES, MAX_SOURCES, Watch
+from crawl.frontier import Frontier
+from store.blobs import picture_id
+from store.home import Home
+from store.known_bad.bank import Bank
+from store.known_bad.bankwatch import MAX_PICTURES, MAX_SOURCES, Watch
 from tests.blindspot.calls import Front
 
 A, B, C = "a" * 64, "b1" * 32, "0" * 63 + "c"
@@ -115,3 +119,40 @@ def test_a_file_without_a_usable_hash_changes_nothing(door: Front, tmp_path: Pat
         1, "nothing changed"
     )
     assert door("bank", "export", "--json").rows == [[B, None]]
+
+
+# ---- sweep -------------------------------------------------------------------------------------------------
+
+
+def with_pictures(home: Home, *pictures: bytes) -> None:
+    now = dt.datetime.now(dt.UTC)
+    row = {"source": "a.example", "first_seen_at": now}
+    made = [{"picture": home.blobs().put(data), "size_bytes": len(data), **row} for data in pictures]
+    home.inbox().append("pictures", made)
+
+
+def test_a_sweep_counts_first_and_forgets_when_told(door: Front, tmp_path: Path) -> None:
+    with_pictures(door.home, b"bad", b"good")
+    door("bank", "import", written(tmp_path, picture_id(b"bad")), "--name", "friends", "--kind", "sha256")
+    counted = {"looked_at": 2, "unread": 0, "matches": 1, "by_bank": {"friends": 1}, "mistaken": {}}
+    assert door("bank", "sweep", "--json").json == counted | {"dry_run": True}
+    assert door("bank", "sweep").out.startswith("1 of 2 pictures are on a list; 1 on friends; `bank sweep --forget`")
+    assert door.home.blobs().has(picture_id(b"bad")), "a look changes nothing"
+    assert door("bank", "sweep", "--forget", "--json").json == counted | {"dry_run": False}
+    assert list(door.home.blobs().ids()) == [picture_id(b"good")]
+    assert door.sql("SELECT kind, mark, reason FROM tombstones") == [["picture", picture_id(b"bad"), "known_bad"]]
+    assert door.sql("SELECT picture FROM pictures") == [[picture_id(b"good")]]
+    again = door("bank", "sweep", "--forget", "--json").json
+    assert (again["looked_at"], again["matches"]) == (1, 0)
+
+
+def test_a_sweep_wants_a_bank_that_is_on_and_no_job_that_runs(door: Front) -> None:
+    door("bank", "off")
+    door("bank", "sweep").complaint(1, "is off", "bank on")
+    door("bank", "on")
+    frontier = Frontier(door.home.root / "frontier" / "news.sqlite")
+    try:
+        door("bank", "sweep", "--forget").complaint(1, "news")
+        assert door("bank", "sweep", "--json").json["looked_at"] == 0
+    finally:
+        frontier.close()

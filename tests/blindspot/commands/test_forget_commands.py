@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from store.forgetting.tombstones import Tombstones
 from store.home import Home
-from store.tombstones import Tombstones
 from store.versions import point_to
 from tests.blindspot.calls import Front, ended, start
 from tests.crawl.site import Answer, Site, serving

@@ -1,0 +1,1 @@
+"""What answers name: pages, style sheets, feeds, sitemaps and lists, read. No sockets, no store."""

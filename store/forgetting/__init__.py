@@ -1,0 +1,1 @@
+"""Purge and retain: removing what is to be forgotten, everywhere, and remembering that it is."""

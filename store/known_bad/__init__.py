@@ -1,0 +1,1 @@
+"""The known-bad bank: lists of hashes of what must never be stored."""
