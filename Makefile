@@ -17,7 +17,7 @@ demo: $(READY) ## the whole loop on a small web of this machine, into demo-home/
 test: $(READY) ## the tests
 	$(BIN)/python -m pytest -q
 
-slow: $(READY) ## the long lanes: 100 kills, the whole demo
+slow: $(READY) ## the long lanes: kills, bombs, soak-like lanes, the whole demo
 	$(BIN)/python -m pytest -q -m slow --timeout 1800
 
 bench: $(READY) ## side by side with the field's crawlers, the hunt, the soak: an hour; see bench/README.md

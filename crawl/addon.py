@@ -72,9 +72,9 @@ def from_settings(crawler: Crawler) -> Blindspot:
     if not root or not (Path(root) / "blindspot.toml").is_file():
         raise HomeError(f"BLINDSPOT_HOME wants a home; make one with `blindspot --home DIR init`. Received: {root!r}")
     if isinstance(spider, PictureSpider):
-        return Blindspot(spider.job, Home(Path(root)))
+        return Blindspot(spider.job, Home(Path(root)), alone=True)
     assert spider is not None
-    return Blindspot(_job(spider.name, settings), Home(Path(root)), owns_pages=False)
+    return Blindspot(_job(spider.name, settings), Home(Path(root)), owns_pages=False, alone=True)
 
 
 def _job(name: str, settings: BaseSettings) -> Job:

@@ -6,8 +6,10 @@ Writes pictures to the blobs, and rows through the frontier's outbox to the inbo
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from crawl.keep import Keeper
 from crawl.loop import Loop
 from crawl.reader import Reader
 from crawl.reasons import Refused
+from crawl.record import record
 from crawl.rules.manners import Manners
 from crawl.settings import user_agent
 from crawl.settle import Settler
@@ -55,12 +58,15 @@ class Blindspot:
         owns_pages: bool = True,
         progress: Progress | None = None,
         drain: Callable[[], object] | None = None,
+        alone: bool = False,
     ) -> None:
         """Take the job's frontier. Raises JobRunning.
 
         `owns_pages`: pages wait in our frontier; else a foreign spider asks for them, and we take its pictures.
+        `alone`: Scrapy runs the crawl, and nobody else is there to close it and to say what came of it.
         """
-        self.job, self.home, self.owns_pages = job, home, owns_pages
+        self.job, self.home, self.owns_pages, self._alone = job, home, owns_pages, alone
+        self.began, self.started_at = time.monotonic(), dt.datetime.now(dt.UTC)
         self._progress, self._drain = progress, drain
         self.frontier = Frontier(home.root / "frontier" / f"{job.frontier_name}.sqlite")
         self.tally, self.stopped, self.resumed = Tally(), "", False
@@ -184,10 +190,15 @@ class Blindspot:
             await self._finished()
         if hasattr(self, "fetcher"):
             await self.fetcher.close()
-        if not self.owns_pages:
-            self.close()
-            if self.failure:
-                logger.error("%s", self.failure)
+        if self._alone:
+            self._say()
+
+    def _say(self) -> None:
+        left = self.close()
+        try:
+            logger.info("%s", record(self, left).sentence())
+        except BlindspotError as error:
+            logger.error("%s", error)
 
     async def _finished(self) -> None:
         await self._running

@@ -76,7 +76,7 @@ class Frontier:
         try:
             self._db = sqlite3.connect(path, isolation_level=None, cached_statements=64)
             # NORMAL: a commit survives a kill; a power cut may take back the last ones, rows and leases alike.
-            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY", "cache_size = -16000"):
+            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY", "cache_size = -4000"):
                 self._db.execute(f"PRAGMA {pragma}")
             self._db.executescript(SCHEMA)
             with self._transaction():

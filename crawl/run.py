@@ -6,13 +6,10 @@ Writes pictures to the blobs and `pictures`, `sightings`, `refusals` to the inbo
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 import logging
 import signal
 import sys
-import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,29 +18,16 @@ from typing import TYPE_CHECKING
 
 from crawl.job import Job, Summary
 from crawl.logs import clean_logs
-from crawl.text import clean
-from store.errors import BlindspotError, CrawlError, InboxFull
+from crawl.record import record
+from store.errors import BlindspotError
 from store.home import Home
-from store.inbox import NO_LIMITS, Inbox
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
-    from crawl.collect import Tally
     from crawl.extension import Blindspot, Progress
 
 logger = logging.getLogger("crawl")
-
-# How a crawl may end without being broken off.
-STOPPED = frozenset({"finished", "max_pages", "max_pictures", "waiting", "interrupted"})
-# What to do about the commonest reasons why nothing came.
-NEXT = {
-    "address_refused": "for a server of your own, name its IP:PORT with --allow-address",
-    "cannot_resolve": "check the host name, or map it under [resolve] in blindspot.toml",
-    "connection_failed": "check that the host is up and the port is right",
-    "robots": "the host does not want to be crawled; ask its owner",
-    "timeout": "the host may be down; try again later",
-}
 
 
 def run(
@@ -65,7 +49,6 @@ def run(
     """
     from crawl.extension import Blindspot  # brings scrapy
 
-    began, started_at = time.monotonic(), dt.datetime.now(dt.UTC)
     blindspot = Blindspot(job, home, progress=progress, drain=drain)
     with clean_logs(log_handler):
         try:
@@ -74,12 +57,7 @@ def run(
             raise KeyboardInterrupt from None  # the second signal
         finally:
             left = blindspot.close()
-    summary = _summary(job, blindspot, time.monotonic() - began, left)
-    try:
-        _record(home, job, summary, started_at)
-    except OSError as error:
-        raise CrawlError(f"{summary.sentence()}; but that could not be written down: {clean(str(error))}") from None
-    return summary
+    return record(blindspot, left)
 
 
 async def _crawl(job: Job, blindspot: Blindspot) -> None:
@@ -122,60 +100,6 @@ def _interruptible(crawler: Crawler) -> Iterator[None]:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
-
-
-def _summary(job: Job, blindspot: Blindspot, seconds: float, left: int) -> Summary:
-    tally, failure = blindspot.tally, blindspot.failure
-    if isinstance(failure, InboxFull):
-        raise InboxFull(f"{failure}; the crawl stopped with {tally.pictures} pictures recorded, none lost")
-    if failure:
-        raise failure
-    if blindspot.stopped not in STOPPED:
-        raise CrawlError(f"{job.name}: the crawl broke off ({blindspot.stopped or 'start_error'}); the log says why")
-    if blindspot.stopped == "finished" and not tally.answered and not blindspot.resumed:
-        raise CrawlError(_nothing(job, tally))
-    return Summary(
-        job=job.name,
-        pages=tally.pages,
-        pictures=tally.pictures,
-        new_pictures=tally.new_pictures,
-        refused=dict(tally.refused),
-        seconds=seconds,
-        stopped=blindspot.stopped,
-        left_links=left,
-        bytes=tally.bytes,
-        resumed=blindspot.resumed,
-        hunt=blindspot.hunt.report() if job.hunt else [],
-    )
-
-
-def _record(home: Home, job: Job, summary: Summary, started_at: dt.datetime) -> None:
-    """One row in `crawls`, and the same as a line of `runs/crawls.jsonl`."""
-    row = {
-        "crawl": uuid.uuid4().hex,
-        "job": job.name,
-        "spider": job.spider,
-        "started_at": started_at,
-        "ended_at": dt.datetime.now(dt.UTC),
-        "stopped": summary.stopped,
-        "pages": summary.pages,
-        "pictures": summary.pictures,
-        "new_pictures": summary.new_pictures,
-        "summary": json.dumps(asdict(summary)),
-    }
-    Inbox(home.inbox().folder, NO_LIMITS).append("crawls", [row])
-    home.runs.mkdir(parents=True, exist_ok=True)
-    with (home.runs / "crawls.jsonl").open("a", encoding="utf-8") as log:
-        log.write(json.dumps(asdict(summary) | {"started_at": started_at.isoformat()}) + "\n")
-
-
-def _nothing(job: Job, tally: Tally) -> str:
-    if not tally.refused:
-        wanted = f"URLs in {job.list_file}, found none; put one on each line" if job.list_file else "URLs, found none"
-        return f"{job.name}: wanted {wanted}"
-    more = f" and {tally.refused.total() - 1} more" if tally.refused.total() > 1 else ""
-    advice = NEXT.get(tally.refused.most_common(1)[0][0], "the refusals are in the store, each with its reason")
-    return f"{job.name}: nothing could be fetched: {tally.first_refusal}{more}; {advice}"
 
 
 def main() -> int:

@@ -143,3 +143,21 @@ def test_our_spiders_run_under_scrapy_crawl(home: Home, web: Site, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert seen(home, web) == {"127.0.0.1/a.png", "127.0.0.1/b.png"}
     assert reasons(home, web) == {"127.0.0.1/secret/s.png": "robots"}
+
+
+def test_what_scrapyd_adds_is_passed_over_and_the_crawl_is_written_down(home: Home, web: Site, tmp_path: Path) -> None:
+    given = ("-a", f"url={web.url('127.0.0.1')}", "-a", "delay_s=0", "-a", "hunt=false", "-a", "_job=6e1f0a")
+    where = ("-s", f"BLINDSPOT_HOME={home.root}", "-a", f"allow_addresses=127.0.0.1:{web.port}")
+    done = scrapy(tmp_path, "pages", *given, *where, SCRAPY_SETTINGS_MODULE="crawl.settings")
+    assert done.returncode == 0, done.stderr
+    (row,) = records(home, "crawls")
+    assert (row["job"], row["pages"], row["pictures"]) == ("pages", 2, 2)
+    assert len((home.runs / "crawls.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("given", ["pages=3", "delay_s=soon", "hunt=perhaps"])
+def test_an_argument_that_is_none_is_told(given: str, home: Home, tmp_path: Path) -> None:
+    where = ("-s", f"BLINDSPOT_HOME={home.root}", "-a", given)
+    done = scrapy(tmp_path, "pages", *where, SCRAPY_SETTINGS_MODULE="crawl.settings")
+    assert given.partition("=")[0] in done.stderr
+    assert "UsageError" in done.stderr
