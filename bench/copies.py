@@ -6,8 +6,8 @@ Ours with numba and with numpy alone, and brute force in numpy; with an environm
 faiss-cpu tqdm scikit-learn; pip install --no-deps imagededup` there) also faiss' flat binary index and imagededup's
 BK-tree and brute force. The median of rounds that take turns, each run in a process of its own. A flat search takes
 every query equally long: of many, 4,000 are timed and multiplied, 100 of imagededup's (`~`). What a way would need
-minutes for is left out (`-`). The set: random hashes, a tenth of them within 4 bits of another. Recall is judged against brute
-force on a sample of 1,000.
+minutes for is left out (`-`). The set: random hashes, a tenth of them within 4 bits of another. Recall is judged
+against brute force on a sample of 1,000.
 """
 
 from __future__ import annotations

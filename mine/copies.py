@@ -1,17 +1,24 @@
 """Near-copies as stars: every picture points at a representative within r bits that a second check confirms.
 
-Reads `hashes` and `copies`, gives rows of `copies`. No chaining: a member resembles its representative, not only some
-neighbour. Splits of a training need the opposite, groups that chain: `split_groups`.
+Pure functions; `mine/stars.py` feeds them from the store. No chaining: a member resembles its representative, not only
+some neighbour. Splits of a training need the opposite, groups that chain: `split_groups`.
+
+Thousands of near-copies of one picture cost a comparison with its representative each, not one with each other: see
+`join_stars`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mine.chains import chained
+from mine.hamming import Hashes, Indices, Pairs, pairs_among, pairs_between
 from mine.hashes import LOW_ENERGY
+from mine.thumbnails import Shelf, Thumbnails, alike, sums
 
 # A verdict is shared within 4 bits of 64; splits of a training are kept apart at 8.
 SHARE_BITS = 4
@@ -19,8 +26,11 @@ SPLIT_BITS = 8
 # Mean difference of two 16x16 grey thumbnails, in grey levels. Chosen by eye on digits, tiles and re-encodes.
 SAME_THUMBNAIL = 8.0
 ALIKE_THUMBNAIL = 12.0
-# Pairs looked at in one go: at 10 bytes each about 40 MB, however many pictures there are.
-_PAIRS = 1 << 22
+# Newcomers compared with each other at first; then twice as many, and so on. Chosen by eye.
+FIRST = 1 << 10
+# A newcomer's best so far is one number, bits · 2⁴⁰ + the representative's rank among all names.
+_RANK = 1 << 40
+_NONE = 65 * _RANK
 
 
 @dataclass(frozen=True)
@@ -28,100 +38,127 @@ class Hashed:
     """Pictures with their hashes: `ids` (N), `phash (N,) uint64`, `energy (N,)`, `thumbnails (N, 256) uint8`."""
 
     ids: NDArray[np.str_]
-    phash: NDArray[np.uint64]
+    phash: Hashes
     energy: NDArray[np.float64]
-    thumbnails: NDArray[np.uint8]
+    thumbnails: Thumbnails
 
-    def take(self, chosen: NDArray[np.int64]) -> Hashed:
+    @property
+    def flat(self) -> NDArray[np.bool_]:
+        """Whose bits are noise."""
+        flat: NDArray[np.bool_] = self.energy < LOW_ENERGY
+        return flat
+
+    def take(self, chosen: Indices) -> Hashed:
         return Hashed(self.ids[chosen], self.phash[chosen], self.energy[chosen], self.thumbnails[chosen])
 
+    def beside(self, other: Hashed) -> Hashed:
+        """These and then those of another."""
+        return Hashed(
+            np.concatenate([self.ids, other.ids]),
+            np.concatenate([self.phash, other.phash]),
+            np.concatenate([self.energy, other.energy]),
+            np.concatenate([self.thumbnails, other.thumbnails]),
+        )
 
-def near_pairs(
-    new: Hashed, old: Hashed, radius_bits: int, thumbnail_levels: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+
+def near_pairs(new: Hashed, old: Hashed, radius_bits: int, thumbnail_levels: float) -> Iterator[Pairs]:
     """All pairs (index in `new`, index in `old`, distance in bits) within the radius that the second check confirms.
 
-    With one and the same object twice: each pair once, the smaller index first, none with itself.
-
-    Two pictures whose hashes carry no energy are paired by the second check alone at half its tolerance, because
-    their bits are noise.
+    In blocks of bounded size. With one and the same object twice: each pair once, the smaller index first, none with
+    itself. Two pictures whose hashes carry no energy are paired by the second check alone at half its tolerance,
+    because their bits are noise.
     """
-    lefts, rights, bits = [], [], []
-    old_flat = old.energy < LOW_ENERGY
-    new_mean, old_mean = new.thumbnails.mean(axis=1), old.thumbnails.mean(axis=1)
-    rows = max(1, _PAIRS // max(1, len(old.ids)))
-    for start in range(0, len(new.ids), rows):
-        block = slice(start, start + rows)
-        # Among themselves each pair counts once, the earlier picture on the left.
-        first = start if new is old else 0
-        distance = np.bitwise_count(new.phash[block, None] ^ old.phash[None, first:])
-        near = distance <= radius_bits
-        new_flat = new.energy[block] < LOW_ENERGY
-        near[new_flat] |= old_flat[first:]
-        left, right = np.nonzero(near)
-        apart = distance[left, right]
-        left, right = left + start, right + first
-        # The means of two thumbnails never differ by more than the thumbnails do: a cheap look first.
-        close = np.abs(new_mean[left] - old_mean[right]) <= thumbnail_levels
+    for left, right, bits in _near_hashes(new, old, radius_bits):
+        same = alike(new.thumbnails, left, old.thumbnails, right, thumbnail_levels)
+        yield left[same], right[same], bits[same]
+    ours, theirs = np.flatnonzero(new.flat), np.flatnonzero(old.flat)
+    shelf = Shelf(np.zeros_like(theirs), sums(old.thumbnails[theirs]))
+    levels, pixels = thumbnail_levels / 2, new.thumbnails.shape[1]
+    for asked, found in shelf.near(np.zeros_like(ours), sums(new.thumbnails[ours]), levels, pixels):
+        left, right = ours[asked], theirs[found]
         if new is old:
-            close &= left < right
-        left, right, apart = left[close], right[close], apart[close]
-        limit = np.where(new_flat[left - start] & old_flat[right], thumbnail_levels / 2, thumbnail_levels)
-        same = _thumbnail_gap(new.thumbnails[left], old.thumbnails[right]) <= limit
-        lefts.append(left[same])
-        rights.append(right[same])
-        bits.append(apart[same].astype(np.int64))
-    if not lefts:
-        empty = np.empty(0, np.int64)
-        return empty, empty, empty
-    return np.concatenate(lefts), np.concatenate(rights), np.concatenate(bits)
+            left, right = left[left < right], right[left < right]
+        same = alike(new.thumbnails, left, old.thumbnails, right, levels)
+        left, right = left[same], right[same]
+        yield left, right, np.bitwise_count(new.phash[left] ^ old.phash[right]).astype(np.int64)
+
+
+def _near_hashes(new: Hashed, old: Hashed, radius_bits: int) -> Iterator[Pairs]:
+    """Pairs within the radius, but for those of two flat pictures."""
+    lively, flat = np.flatnonzero(~new.flat), np.flatnonzero(new.flat)
+    if new is old:
+        for one, other, bits in pairs_among(new.phash[lively], radius_bits):
+            yield lively[one], lively[other], bits
+        for one, other, bits in pairs_between(new.phash[lively], new.phash[flat], radius_bits):
+            left, right = lively[one], flat[other]
+            yield np.minimum(left, right), np.maximum(left, right), bits
+        return
+    for one, right, bits in pairs_between(new.phash[lively], old.phash, radius_bits):
+        yield lively[one], right, bits
+    theirs = np.flatnonzero(~old.flat)
+    for one, other, bits in pairs_between(new.phash[flat], old.phash[theirs], radius_bits):
+        yield flat[one], theirs[other], bits
+
+
+def in_reach(new: Hashed, phash: Hashes, energy: NDArray[np.float64]) -> Indices:
+    """Which stored representatives any of `new` may join, by their hashes alone: their thumbnails need a look."""
+    near = np.zeros(len(phash), bool)
+    for _, right, _ in pairs_between(new.phash, phash, SHARE_BITS):
+        near[right] = True
+    if new.flat.any():
+        near |= energy < LOW_ENERGY
+    return np.flatnonzero(near)
 
 
 def join_stars(new: Hashed, representatives: Hashed) -> list[tuple[str, str, int]]:
     """(picture, representative, distance in bits) for every new picture, in the order given.
 
     A newcomer joins the nearest representative within `SHARE_BITS`, an old one or one that an earlier newcomer has
-    become; else it becomes a representative itself.
+    become (of equally near ones the first by name); else it becomes a representative itself.
+
+    Newcomers come in blocks, each twice as large as the one before: compared with all representatives so far, and with
+    each other only where they have none. So the near-copies of one picture, however many, meet it and not each other.
     """
-    left, right, bits = near_pairs(new, representatives, SHARE_BITS, SAME_THUMBNAIL)
-    best: dict[int, tuple[int, str]] = {}
-    for i, j, distance in zip(left.tolist(), right.tolist(), bits.tolist(), strict=True):
-        best[i] = min(best.get(i, (65, "")), (distance, str(representatives.ids[j])))
-    left, right, bits = near_pairs(new, new, SHARE_BITS, SAME_THUMBNAIL)
-    among: dict[int, list[tuple[int, int]]] = {}
-    for i, j, distance in zip(left.tolist(), right.tolist(), bits.tolist(), strict=True):
-        among.setdefault(j, []).append((distance, i))
-    stars: list[tuple[str, str, int]] = []
-    leads: set[int] = set()
-    for i, picture in enumerate(new.ids.tolist()):
-        fresh = min(((d, str(new.ids[j])) for d, j in among.get(i, ()) if j in leads), default=(65, ""))
-        distance, representative = min(best.get(i, (65, "")), fresh)
-        if distance > 64:
-            leads.add(i)
-            distance, representative = 0, picture
-        stars.append((picture, representative, distance))
-    return stars
+    leads, size = representatives, len(representatives.ids)
+    everybody = np.concatenate([representatives.ids, new.ids])
+    names = np.argsort(everybody, kind="stable")
+    rank = np.empty_like(names)
+    rank[names] = np.arange(len(names))
+    ranks, best = rank[:size], np.full(len(new.ids), _NONE)
+    start, stop = 0, FIRST
+    while start < len(new.ids):
+        here = np.arange(start, min(stop, len(new.ids)))
+        block = new.take(here)
+        for left, right, bits in near_pairs(block, leads, SHARE_BITS, SAME_THUMBNAIL):
+            np.minimum.at(best, here[left], bits * _RANK + ranks[right])
+        free = np.flatnonzero(best[here] == _NONE)
+        fresh = free[_leading(block.take(free))]
+        for left, right, bits in near_pairs(block, block.take(fresh), SHARE_BITS, SAME_THUMBNAIL):
+            earlier = fresh[right] < left
+            left, right, bits = left[earlier], right[earlier], bits[earlier]
+            np.minimum.at(best, here[left], bits * _RANK + rank[size + here[fresh[right]]])
+        best[here[fresh]] = rank[size + here[fresh]]
+        ranks = np.concatenate([ranks, rank[size + here[fresh]]])
+        leads = leads.beside(block.take(fresh))
+        start, stop = stop, stop + 2 * (stop - start)
+    joined = everybody[names[best % _RANK]].tolist()
+    return list(zip(new.ids.tolist(), joined, (best // _RANK).tolist(), strict=True))
+
+
+def _leading(pictures: Hashed) -> Indices:
+    """Which become representatives, of pictures that have none: in order, whoever is near none of those before."""
+    before: dict[int, list[int]] = {}
+    for left, right, _ in near_pairs(pictures, pictures, SHARE_BITS, SAME_THUMBNAIL):
+        for one, other in zip(left.tolist(), right.tolist(), strict=True):
+            before.setdefault(other, []).append(one)
+    leads = np.ones(len(pictures.ids), bool)
+    for picture in sorted(before):
+        leads[picture] = not leads[before[picture]].any()
+    return np.flatnonzero(leads)
 
 
 def split_groups(hashed: Hashed) -> dict[str, str]:
     """Picture → its split group, named after the group's first picture: connected within `SPLIT_BITS`, chaining."""
-    left, right, _ = near_pairs(hashed, hashed, SPLIT_BITS, ALIKE_THUMBNAIL)
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    size = len(hashed.ids)
-    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
-    _, labels = connected_components(graph, directed=False)
-    first: dict[int, str] = {}
-    for picture, label in zip(hashed.ids.tolist(), labels.tolist(), strict=True):
-        first.setdefault(label, picture)
-    return {p: first[label] for p, label in zip(hashed.ids.tolist(), labels.tolist(), strict=True)}
-
-
-def _thumbnail_gap(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean absolute difference of thumbnails `(M, 256)` pair by pair, in grey levels (0–255)."""
-    gaps = np.empty(len(a))
-    for start in range(0, len(a), 65_536):
-        part = slice(start, start + 65_536)
-        gaps[part] = np.abs(a[part].astype(np.int16) - b[part].astype(np.int16)).mean(axis=1)
-    return gaps
+    labels = chained(hashed.phash, hashed.flat, hashed.thumbnails, SPLIT_BITS, ALIKE_THUMBNAIL)
+    _, first, group = np.unique(labels, return_index=True, return_inverse=True)
+    return dict(zip(hashed.ids.tolist(), hashed.ids[first[group]].tolist(), strict=True))

@@ -1,22 +1,26 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from mine import copies
+from mine import copies, hamming
 from mine.copies import (
     ALIKE_THUMBNAIL,
     SAME_THUMBNAIL,
     SHARE_BITS,
     SPLIT_BITS,
     Hashed,
+    in_reach,
     join_stars,
     near_pairs,
     split_groups,
 )
+from mine.hamming import Pairs
 from mine.hashes import LOW_ENERGY
 
 FLAT, LIVELY = LOW_ENERGY / 4, LOW_ENERGY * 10
@@ -53,8 +57,8 @@ def near(a: Hashed, i: int, b: Hashed, j: int, radius: int, levels: float) -> in
     return distance if distance <= radius and gap <= levels else None
 
 
-def pairs(found: tuple[NDArray[np.int64], ...]) -> list[tuple[int, int, int]]:
-    return sorted(zip(*(part.tolist() for part in found), strict=True))
+def pairs(found: Iterator[Pairs]) -> list[tuple[int, int, int]]:
+    return sorted(pair for block in found for pair in zip(*(part.tolist() for part in block), strict=True))
 
 
 SEEDS, SIZES = st.integers(0, 2**32 - 1), st.integers(0, 14)
@@ -62,13 +66,13 @@ RADII = st.sampled_from([(SHARE_BITS, SAME_THUMBNAIL), (SPLIT_BITS, ALIKE_THUMBN
 
 
 @settings(max_examples=80, deadline=None)
-@given(SEEDS, SIZES, SIZES, RADII, st.sampled_from([1, 20, 1 << 22]))
+@given(SEEDS, SIZES, SIZES, RADII, st.sampled_from([1, 20, 1 << 16]))
 def test_near_pairs_are_those_of_the_definition(
     seed: int, n: int, m: int, radius: tuple[int, float], block: int
 ) -> None:
     new, old = crowd(seed, n), crowd(seed, m, first=500)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copies, "_PAIRS", block)
+        patch.setattr(hamming, "SLICE", block)
         between, among = pairs(near_pairs(new, old, *radius)), pairs(near_pairs(new, new, *radius))
     wanted = [(i, j, near(new, i, old, j, *radius)) for i in range(n) for j in range(m)]
     assert between == [pair for pair in wanted if pair[2] is not None]
@@ -139,3 +143,55 @@ def test_split_groups_are_the_connected_components(seed: int, n: int) -> None:
                 group = [low if g == high else g for g in group]
     names = everybody.ids.tolist()
     assert split_groups(everybody) == {names[i]: names[group[i]] for i in range(n)}
+
+
+def one_by_one(new: Hashed, old: Hashed) -> list[tuple[str, str, int]]:
+    """The definition of the stars: every newcomer in turn against all that stand."""
+    both, leads, stars = old.beside(new), list(range(len(old.ids))), []
+    for i in range(len(old.ids), len(both.ids)):
+        found = [(near(both, i, both, j, SHARE_BITS, SAME_THUMBNAIL), str(both.ids[j])) for j in leads]
+        close = [(bits, name) for bits, name in found if bits is not None]
+        if not close:
+            leads.append(i)
+        bits, lead = min(close, default=(0, str(both.ids[i])))
+        stars.append((str(both.ids[i]), lead, bits))
+    return stars
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, SIZES, SIZES, st.sampled_from([1, 3, 1 << 10]))
+def test_stars_are_those_of_the_definition_in_blocks_of_any_size(seed: int, n: int, m: int, block: int) -> None:
+    everybody = crowd(seed, n + m).take(np.random.default_rng(seed).permutation(n + m))
+    old, new = everybody.take(np.arange(n)), everybody.take(np.arange(n, n + m))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copies, "FIRST", block)
+        assert join_stars(new, old) == one_by_one(new, old)
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS, SIZES, SIZES)
+def test_only_representatives_in_reach_matter(seed: int, n: int, m: int) -> None:
+    everybody = crowd(seed, n + m)
+    old, new = everybody.take(np.arange(n)), everybody.take(np.arange(n, n + m))
+    assert join_stars(new, old.take(in_reach(new, old.phash, old.energy))) == join_stars(new, old)
+
+
+def throng(n: int, energy: float, hashes: int) -> Hashed:
+    """n near-copies of one picture, of as many hashes within two bits of its own."""
+    rng = np.random.default_rng(n)
+    one, other = (np.uint64(1) << rng.integers(0, hashes, n, dtype=np.uint64) for _ in range(2))
+    thumbnails = (200 + rng.integers(-2, 3, (n, 256))).astype(np.uint8)
+    return Hashed(np.array([f"{i:06d}" for i in range(n)]), one ^ other, np.full(n, energy), thumbnails)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("energy", "hashes"), [(FLAT, 64), (LIVELY, 1), (LIVELY, 64)])
+def test_twenty_thousand_near_copies_are_quickly_one_star_and_one_group(energy: float, hashes: int) -> None:
+    """Their 200 million pairs would take a minute."""
+    many = throng(20_000, energy, hashes)
+    began = time.process_time()
+    stars = join_stars(many, many.take(np.arange(0)))
+    assert {representative for _, representative, _ in stars if hashes == 1 or energy == FLAT} <= {"000000"}
+    assert len({representative for _, representative, _ in stars}) < 100
+    assert set(split_groups(many).values()) == {"000000"}
+    assert time.process_time() - began < 10

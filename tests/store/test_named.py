@@ -174,9 +174,9 @@ def test_flips_are_between_the_last_two_champions_and_both_ways(small: Home) -> 
     assert rows(small, "flips", view="on_black") == []
 
 
-def test_without_two_champions_the_versions_that_scored_last_are_compared(home: Home) -> None:
-    for version in (OLD, NEW):
-        install(home, card(version=version))
+def test_without_two_champions_the_versions_that_were_made_last_are_compared(home: Home) -> None:
+    for version, hour in ((NEW, 13), (OLD, 12), ("small.00000003", 14)):
+        install(home, card(version=version, made_at=f"2026-11-23T{hour}:00:00+00:00"))
     catalog(home, raw_scores=[score("a", OLD, 0.9), score("a", NEW, 0.1), score("a", "not.declared", 0.1)])
     assert settle(home, "flips", {}) == {"after": NEW, "before": OLD, "view": "as_shown"}
     assert [row["picture"] for row in rows(home, "flips")] == ["a"]
