@@ -27,7 +27,7 @@ def test_a_small_soak_leaves_one_row_for_each_url(tmp_path: Path) -> None:
 
 def test_a_small_campaign_over_http_counts_what_the_log_shows() -> None:
     ground = Ground(1, hosts=8, pictures=480, rate=0.2)
-    found = campaign(ground, on=True, batch=30, delay_s=0.02, concurrency=4)
+    found = campaign(ground, on=True, batch=15, delay_s=0.02, concurrency=4)
     assert (found.fetches, found.rounds >= 2) == (ground.size // 10, True)
     assert (found.forbidden, found.before_robots, found.early) == (0, 0, 0)
 
