@@ -59,13 +59,13 @@ def looks_like_sitemap(content_type: str, data: bytes) -> bool:
     return (packed or kind in TEXTS) and bool(telling) and all(resolve("", line) for line in telling)
 
 
-def read_sitemap(data: bytes, url: str, any_host: bool = False) -> Sitemap:
+def read_sitemap(data: bytes, url: str) -> Sitemap:
     """What the sitemap `data`, fetched from `url`, lists.
 
-    Pages and sitemaps count only on the sitemap's own host, on hosts below it, or with and without `www.`, unless
-    `any_host`: nobody else can speak for a host. Pictures may lie anywhere. Never raises.
+    Pages and sitemaps count only on the sitemap's own host, on hosts below it, or with and without `www.`:
+    nobody else can speak for a host. Pictures may lie anywhere. Never raises.
     """
-    body, found = _Body(data), _Found(url, any_host)
+    body, found = _Body(data), _Found(url)
     root = root_name(_start(data))
     if root in ROOTS or root in FEED_ROOTS:
         xml = Xml()
@@ -147,9 +147,8 @@ def _read_text(body: _Body, found: _Found) -> str | None:
 
 
 class _Found:
-    def __init__(self, url: str, any_host: bool) -> None:
+    def __init__(self, url: str) -> None:
         self.url = url
-        self.any_host = any_host
         self.first: dict[str, dict[str, None]] = {"page": {}, "sitemap": {}, "picture": {}}
         self.unusable: dict[str, None] = {}
         self.dropped = self.foreign = 0
@@ -167,7 +166,7 @@ class _Found:
         absolute = resolve(self.url if written.startswith("/") else "", written)
         if absolute is None:
             self._refuse(written)
-        elif kind != "picture" and not (self.any_host or may_list(self.url, absolute)):
+        elif kind != "picture" and not may_list(self.url, absolute):
             self.foreign += 1
         elif absolute not in self.first[kind]:
             if len(self.first[kind]) < MAX_URLS:

@@ -35,10 +35,13 @@ class Sitemap(PictureSpider):
     async def parse(self, response: Response, **kwargs: object) -> AsyncIterator[Request]:
         """Requests for the pages and sitemaps that a sitemap lists, also a feed; a page's links are not followed."""
         depth = response.meta["entry"].depth
-        if not 200 <= response.status < 300 or depth > MAX_NESTED:
+        if not 200 <= response.status < 300:
             return
         named = await self.crawl.reader.page(response)
-        if named.kind == "sitemap":
+        if depth > MAX_NESTED:
+            if named.kind == "sitemap":
+                self.crawl.settler.refuse(response.url, "trap", f"below more than {MAX_NESTED} other sitemaps")
+        elif named.kind == "sitemap":
             for url in (*named.sitemaps, *named.links):
                 yield Request(url)
         elif named.kind == "feed":

@@ -80,7 +80,8 @@ def test_a_chain_of_indexes_without_end_ends(site: Site, home: Home) -> None:
         return Answer(index(site.url("a.test", f"/index.xml?next={number + 1}")), kind=XML)
 
     site.routes = {"/index.xml": onward}
-    assert run(site.job("a.test/index.xml", spider="sitemap"), home).stopped == "finished"
+    done = run(site.job("a.test/index.xml", spider="sitemap"), home)
+    assert (done.stopped, done.refused) == ("finished", {"trap": 1})
     assert len(site.paths("a.test")) <= 2 + MAX_NESTED + 1
 
 
