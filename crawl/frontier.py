@@ -81,6 +81,8 @@ class Frontier:
             self._db.executescript(SCHEMA)
             with self._transaction():
                 self._db.execute("UPDATE urls SET state = 0 WHERE state = 1")
+                # Nobody answered, or our own gate said no: by now that may have been mended.
+                self._db.execute("DELETE FROM hosts WHERE robots_status IS NULL")
                 # Written while the clock was ahead: nobody waits longer than the longest Retry-After.
                 latest = self.now_s() + DAY_S
                 self._db.execute("UPDATE urls SET not_before = ? WHERE state = 0 AND not_before > ?", (latest, latest))

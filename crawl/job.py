@@ -131,9 +131,9 @@ class Summary:
     """What a crawl brought; all of it is durable.
 
     `pages` read, `pictures` = URLs that gave a picture, `new_pictures` = those whose bytes the store did not hold,
-    `refused` URLs by reason. `stopped`: finished, max_pages, max_pictures, waiting (what is left may not be asked yet)
-    or interrupted; `left_links` wait in the frontier for the next crawl. `resumed`: it went on with one that was not
-    finished. `hunt` says which hosts were preferred and why.
+    `refused` URLs by reason. `stopped`: finished, max_pages, max_pictures, waiting (what is left may not be asked yet),
+    interrupted or failed, and `error` says with what; `left_links` wait in the frontier for the next crawl. `resumed`:
+    it went on with one that was not finished. `hunt` says which hosts were preferred and why.
     """
 
     job: str
@@ -147,6 +147,7 @@ class Summary:
     bytes: int = 0
     resumed: bool = False
     hunt: list[dict[str, Any]] = field(default_factory=list)
+    error: str = ""
 
     def sentence(self) -> str:
         """The summary in one line."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from crawl.job import Job, Summary
 from crawl.text import clean
-from store.errors import CrawlError, InboxFull
+from store.errors import BlindspotError, CrawlError, InboxFull
 from store.home import Home
 from store.inbox import NO_LIMITS, Inbox
 
@@ -34,28 +34,36 @@ NEXT = {
 def record(blindspot: Blindspot, left: int) -> Summary:
     """The summary of a crawl that has ended with `left` links to go: a row in `crawls`, a line in `runs/crawls.jsonl`.
 
-    Raises what the crawl failed with, and CrawlError when it broke off or fetched nothing at all: then nothing is
-    written.
+    Raises what the crawl failed with, and CrawlError when it broke off or fetched nothing at all; that is written down
+    too, `failed`.
     """
-    summary = _summary(blindspot, left)
+    failure = _failure(blindspot)
+    summary = _summary(blindspot, left, failure)
     try:
         _write(blindspot.home, blindspot.job, summary, blindspot.started_at)
     except OSError as error:
-        raise CrawlError(f"{summary.sentence()}; but that could not be written down: {clean(str(error))}") from None
+        complaint = f"{summary.sentence()}; but that could not be written down: {clean(str(error))}"
+        raise failure or CrawlError(complaint) from None
+    if failure:
+        raise failure
     return summary
 
 
-def _summary(blindspot: Blindspot, left: int) -> Summary:
-    job = blindspot.job
-    tally, failure = blindspot.tally, blindspot.failure
+def _failure(blindspot: Blindspot) -> BlindspotError | None:
+    job, tally, failure = blindspot.job, blindspot.tally, blindspot.failure
     if isinstance(failure, InboxFull):
-        raise InboxFull(f"{failure}; the crawl stopped with {tally.pictures} pictures recorded, none lost")
+        return InboxFull(f"{failure}; the crawl stopped with {tally.pictures} pictures recorded, none lost")
     if failure:
-        raise failure
+        return failure
     if blindspot.stopped not in STOPPED:
-        raise CrawlError(f"{job.name}: the crawl broke off ({blindspot.stopped or 'start_error'}); the log says why")
+        return CrawlError(f"{job.name}: the crawl broke off ({blindspot.stopped or 'start_error'}); the log says why")
     if blindspot.stopped == "finished" and not tally.answered and not blindspot.resumed:
-        raise CrawlError(_nothing(job, tally))
+        return CrawlError(_nothing(job, tally))
+    return None
+
+
+def _summary(blindspot: Blindspot, left: int, failure: BlindspotError | None) -> Summary:
+    job, tally = blindspot.job, blindspot.tally
     return Summary(
         job=job.name,
         pages=tally.pages,
@@ -63,11 +71,12 @@ def _summary(blindspot: Blindspot, left: int) -> Summary:
         new_pictures=tally.new_pictures,
         refused=dict(tally.refused),
         seconds=time.monotonic() - blindspot.began,
-        stopped=blindspot.stopped,
+        stopped="failed" if failure else blindspot.stopped,
         left_links=left,
         bytes=tally.bytes,
         resumed=blindspot.resumed,
-        hunt=blindspot.hunt.report() if job.hunt else [],
+        hunt=blindspot.hunt.report() if job.hunt and hasattr(blindspot, "hunt") else [],
+        error=str(failure) if failure else "",
     )
 
 

@@ -45,6 +45,7 @@ def crawl(
     from blindspot.settings import open_home
     from crawl.job import SPIDER_NAMES, Job
     from crawl.run import run
+    from store.errors import CrawlError
     from store.fold import fold as fold_inbox
 
     home, settings = open_home(ctx.obj)
@@ -63,13 +64,18 @@ def crawl(
 
         job = replace(settings.job(what, home.root), **chosen)
     began = time.monotonic()
-    with live_line() as update:
-        summary = run(
-            job,
-            home,
-            progress=lambda tally: update(f"{job.name}: {tally.sentence(time.monotonic() - began)}"),
-            drain=lambda: fold_inbox(home),
-        )
+    try:
+        with live_line() as update:
+            summary = run(
+                job,
+                home,
+                progress=lambda tally: update(f"{job.name}: {tally.sentence(time.monotonic() - began)}"),
+                drain=lambda: fold_inbox(home),
+            )
+    except CrawlError:
+        if not no_fold:
+            fold_inbox(home)  # the refusals say why
+        raise
     if not no_fold:
         fold_inbox(home)
     show(asdict(summary), summary.sentence(), as_json)

@@ -119,6 +119,25 @@ def test_without_an_exemption_nothing_is_fetched(site: Site, home: Home) -> None
     with pytest.raises(CrawlError, match=r"address_refused .*loopback.*--allow-address"):
         run(site.job("a.test/", allow_addresses=()), home)
     assert site.hits == []
+    (row,) = records(home, "crawls")
+    assert (row["stopped"], row["pages"]) == ("failed", 0)
+    assert "--allow-address" in json.loads(row["summary"])["error"]
+    assert len((home.runs / "crawls.jsonl").read_text().splitlines()) == 1
+
+
+def test_what_was_refused_for_want_of_an_exemption_is_asked_again_with_it(site: Site, home: Home) -> None:
+    site.routes = {"/": Answer('<img src="1.png">'), "/1.png": png(1)}
+    with pytest.raises(CrawlError, match="address_refused"):
+        run(site.job("a.test/", allow_addresses=()), home)
+    assert run(site.job("a.test/"), home).pictures == 1
+
+
+def test_a_host_that_was_down_is_asked_again_by_the_next_crawl(site: Site, home: Home) -> None:
+    site.routes = {"/robots.txt": Answer("", drop=True), "/": Answer('<img src="1.png">'), "/1.png": png(1)}
+    with pytest.raises(CrawlError, match="connection_failed"):
+        run(site.job("a.test/"), home)
+    del site.routes["/robots.txt"]
+    assert run(site.job("a.test/"), home).pictures == 1
 
 
 def test_caps_end_a_crawl_and_it_says_so(site: Site, home: Home) -> None:

@@ -88,6 +88,9 @@ def test_a_crawl_that_fetched_nothing_at_all_fails(
     (tmp_path / "empty").write_text("# none\n")
     door.settings('[crawl]\ncontact = "https://example.org/"\n')
     door("crawl", *words, "--json").complaint(1, *told)
+    ((stopped, error),) = door("sql", "SELECT stopped, summary->>'error' FROM crawls", "--json").rows
+    assert stopped == "failed"
+    assert told[0] in error
 
 
 @pytest.mark.parametrize(
