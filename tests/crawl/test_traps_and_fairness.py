@@ -341,8 +341,8 @@ def alone_s(tmp_path_factory: pytest.TempPathFactory) -> float:
 def test_a_trap_does_not_slow_nine_honest_sites(kind: str, alone_s: float, web: Hostile, home: Home) -> None:
     slowest = max(took_s(web, home, TRAPS[kind](web)).values())
     assert slowest <= SLOWER * alone_s
-    assert web.count(f"*.{TRAP}") == TRAP_PAGES
     assert refused(home).keys() == {"budget"}
+    assert web.count(f"*.{TRAP}") == TRAP_PAGES
     assert len(records(home, "sightings")) == 9 * HONEST_PAGES
 
 
