@@ -63,7 +63,8 @@ ROWS = {
         FROM range(100) r(v)""",
     "measurements": """
         SELECT picture, 640, 480, 'JPEG', 1, false, false, draw(n, 'e') * 8, draw(n, 'p'), draw(n, 'x'),
-               draw(n, 'b'), draw(n, 't'), draw(n, 'c'), {at} FROM ids""",
+               draw(n, 'b'), draw(n, 't'), draw(n, 'c'), {at}, 1 + n % 9, draw(n, 'i'), draw(n, 's'), draw(n, 'g'),
+               draw(n, 'l'), 2 FROM ids""",
     "copies": """
         SELECT picture, first_value(picture) OVER (PARTITION BY CASE WHEN n % 20 = 0 THEN -(n // 400) - 1 ELSE n END
                ORDER BY n), CASE WHEN n % 400 = 0 OR n % 20 > 0 THEN 0 ELSE 3 END, '1' FROM ids""",

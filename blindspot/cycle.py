@@ -73,7 +73,7 @@ def turn(home: Home, settings: Settings, by: str, say: Callable[[str], None] = l
         done.crawls = [crawl_in_own_process(home, name, say) for name in settings.cycle.jobs]
         fold(home)
     with timed(done.seconds, "mine"):
-        done.mined = asdict(mine(home, settings.queue.size, say=say))
+        done.mined = asdict(mine(home, settings.queue.size, say=say, views=settings.mine.views))
         fold(home)
     try:
         _retrain(home, settings, policy, done, by, say)
@@ -105,7 +105,7 @@ def _retrain(home: Home, settings: Settings, policy: Any, done: Turn, by: str, s
         fold(home)
     if judged.certificate.decision == "release":
         with timed(done.seconds, "mine_again"):
-            mine(home, settings.queue.size, say=say)
+            mine(home, settings.queue.size, say=say, views=settings.mine.views)
 
 
 def summary_of(certificate: Any, candidate: str) -> dict[str, Any]:

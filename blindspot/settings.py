@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from store.errors import HomeError, SettingsError
+from store.errors import HomeError, SettingsError, UsageError
 from store.home import Home
 from store.inbox import NO_LIMITS, InboxLimits
 from store.policy import one_line
@@ -32,6 +32,9 @@ delay_s = 1.0               # between two requests to one host
 # spider = "pages"          # or sitemap, recheck, or url_list with list_file, a path from this folder
 # urls = ["https://example.org/"]
 # every = "daily"           # for `blindspot schedule`: hourly, daily, weekly or monthly
+
+# [mine]
+# views = ["on_black", "last_frame", "jpeg_50"]   # scored beside the picture as shown; `blindspot mine run --help`
 
 [cycle]
 jobs = []                   # the crawl jobs of one turn; none: mine what is there
@@ -113,6 +116,24 @@ class QueueSettings(_Part):
     size: Count = 500
 
 
+class MineSettings(_Part):
+    """The views that every run scores beside `as_shown`; names of `mine.views.VIEWS`."""
+
+    views: tuple[str, ...] = ()
+
+    @field_validator("views")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if names:  # whoever names none need not load what makes them
+            from mine.views import views_named
+
+            try:
+                views_named(names)
+            except UsageError as error:
+                raise ValueError(str(error)) from None
+        return names
+
+
 class TrainSettings(_Part):
     """How a mix is put together; see `train.mix.MixSettings`."""
 
@@ -142,6 +163,7 @@ class Settings(_Part):
     inbox: InboxSettings = InboxSettings()
     pictures: PictureSettings = PictureSettings()
     queue: QueueSettings = QueueSettings()
+    mine: MineSettings = MineSettings()
     train: TrainSettings = TrainSettings()
     cycle: CycleSettings = CycleSettings()
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mine.hamming import Hashes, Indices, distinct, distinct_pairs, spans
-from mine.thumbnails import Shelf, Thumbnails, alike, sums
+from mine.thumbnails import Shelf, Thumbnails, alike, marks
 
 # Neighbours in the order of grey looked at first: enough to chain nearly all that chains. Chosen by eye.
 _STRIDES = range(1, 9)
@@ -38,7 +38,7 @@ class _Chains:
     def __init__(self, phash: Hashes, flat: NDArray[np.bool_], thumbnails: Thumbnails, levels: float) -> None:
         self.labels: Indices = np.arange(len(phash))
         self._thumbnails, self._flat, self._levels = thumbnails, flat, levels
-        self._sums, self._pixels = sums(thumbnails), thumbnails.shape[1]
+        self._marks, self._pixels = marks(thumbnails), thumbnails.shape[1]
         self._hashes = distinct(phash)
         self._hash = np.empty(len(phash), np.int64)
         self._hash[self._hashes.order] = np.repeat(np.arange(len(self._hashes.values)), self._hashes.sizes)
@@ -47,14 +47,15 @@ class _Chains:
         """Chain what has the same hash; and all that is flat, whatever its hash, at half the tolerance."""
         cells = np.where(self._flat, 0, self._hash + 1)
         levels = np.where(self._flat, self._levels / 2, self._levels)
-        shelf = Shelf(cells, self._sums)
+        reach = (levels * self._pixels).astype(np.int64)
+        shelf = Shelf(cells, self._marks, reach)
         for stride in _STRIDES:
             left, right = shelf.order[:-stride], shelf.order[stride:]
             kept = cells[left] == cells[right]
             self._chain(left[kept], right[kept], levels[left[kept]])
         # Of two that are not chained yet one at least is not in the cell's main group.
         rest = np.flatnonzero(self.labels != self._main(cells)[cells])
-        for asked, found in shelf.near(cells[rest], self._sums[rest], levels[rest], self._pixels):
+        for asked, found in shelf.near(cells[rest], self._marks[rest], reach[rest]):
             self._chain(rest[asked], found, levels[rest[asked]])
 
     def _main(self, cells: Indices) -> Indices:
@@ -67,7 +68,8 @@ class _Chains:
 
     def between_hashes(self, radius_bits: int) -> None:
         """Chain what has hashes within the radius, two flat pictures excepted."""
-        shelf = Shelf(self._hash, self._sums)
+        reach = int(self._levels * self._pixels)
+        shelf = Shelf(self._hash, self._marks[:, :1], reach)
         flat = np.bincount(self._hash, self._flat)
         mixed = np.flatnonzero((flat > 0) & (flat < self._hashes.sizes))
         same, first = (mixed, mixed, np.zeros_like(mixed)), self._hashes.order[self._hashes.starts[:-1]]
@@ -87,7 +89,7 @@ class _Chains:
     def _between(self, one: Indices, other: Indices, shelf: Shelf) -> None:
         for pair, place in spans(self._hashes.starts[one], self._hashes.starts[one + 1]):
             left, facing = self._hashes.order[place], other[pair]
-            for asked, found in shelf.near(facing, self._sums[left], self._levels, self._pixels):
+            for asked, found in shelf.near(facing, self._marks[left, :1], int(self._levels * self._pixels)):
                 self._across(left[asked], found)
 
     def _across(self, left: Indices, right: Indices) -> None:
@@ -96,18 +98,22 @@ class _Chains:
 
     def _chain(self, left: Indices, right: Indices, levels: NDArray[np.float64]) -> None:
         """Put two groups together wherever a pair of pictures is alike; those of one group are not looked at."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
         for part in _doubling(len(left)):
             apart = np.flatnonzero(self.labels[left[part]] != self.labels[right[part]])
             one, other = left[part][apart], right[part][apart]
             same = alike(self._thumbnails, one, self._thumbnails, other, levels[part][apart])
             if same.any():
-                edges = self.labels[one[same]], self.labels[other[same]]
-                size = len(self.labels)
-                graph = coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(size, size))
-                self.labels = connected_components(graph, directed=False)[1].astype(np.int64)[self.labels]
+                self.labels = merged(self.labels, self.labels[one[same]], self.labels[other[same]])
+
+
+def merged(labels: Indices, one: Indices, other: Indices) -> Indices:
+    """Labels (N,), each in [0, N), with those put together that `one` and `other` (M,) have in the same place."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(len(labels), len(labels)))
+    together: Indices = connected_components(graph, directed=False)[1].astype(np.int64)
+    return together[labels]
 
 
 def _doubling(count: int) -> Iterator[slice]:

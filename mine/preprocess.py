@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mine.plain import plain
 from store.errors import CardError, PictureError
 
 Pixels = NDArray[np.uint8]
@@ -77,7 +78,16 @@ def open_nsfw(rgb: Pixels, size: int = 224, squash: int = 256) -> Prepared:
     return np.ascontiguousarray(pixels[:, :, ::-1] - MEAN_BGR)
 
 
-RECIPES: dict[str, Callable[..., Prepared]] = {"nsfwjs": nsfwjs, "open_nsfw": open_nsfw}
+RECIPES: dict[str, Callable[..., Prepared]] = {"nsfwjs": nsfwjs, "open_nsfw": open_nsfw, "plain": plain}
+
+
+def scaled_px(preprocessing: Mapping[str, Any]) -> int | None:
+    """What a card's recipe wants of the decoder as `at_least_px`: its size with `scaled`, None for a full decode.
+
+    A scaled decode has other pixels than a full one, and probabilities move by .1 in the median. So it is part of the
+    recipe, and a version is only ever scored with the one that it was trained with.
+    """
+    return int(preprocessing.get("size", 224)) if preprocessing.get("scaled") else None
 
 
 def prepare(rgb: Pixels, preprocessing: Mapping[str, Any]) -> Prepared:

@@ -16,7 +16,31 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from store.errors import CardError
 
 FLAGGED, NOT_FLAGGED = "flagged", "not_flagged"
-CARD_FILE, KERAS_FILE, INFERENCE_FILE = "card.json", "model.keras", "model.tflite"
+CARD_FILE, KERAS_FILE, INFERENCE_FILE, ONNX_FILE = "card.json", "model.keras", "model.tflite", "model.onnx"
+
+
+class Runs(BaseModel):
+    """What runs a version, and what that has to know about it.
+
+    `output` names the output that answers, where there are several; `answers` says whether it gives probabilities or
+    logits; `layout` is how the input lies. A version behind a `url` has no file here: `probe` is what it answered to
+    `mine.runtimes.tf_serving.probe_picture` when it was adopted, so that another model in its place is noticed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: Literal["litert", "onnx", "tf_serving"] = "litert"
+    layout: Literal["NHWC", "NCHW"] = "NHWC"
+    output: str | None = None
+    answers: Literal["probabilities", "logits"] = "probabilities"
+    url: str | None = None
+    probe: tuple[float, ...] | None = None
+
+    @model_validator(mode="after")
+    def _served_means_url(self) -> Runs:
+        if (self.backend == "tf_serving") != (self.url is not None):
+            raise ValueError("url and backend tf_serving go together")
+        return self
 
 
 class Card(BaseModel):
@@ -24,10 +48,11 @@ class Card(BaseModel):
 
     `class_map` sends every class of the model to a policy class, or to `flagged` / `not_flagged`.
     `preprocessing` is `{"recipe": <name in mine.preprocess.RECIPES>, …its parameters}`.
+    `embedding_size` is None where a version gives no embedding: it scores, and nothing more.
     `base` identifies the frozen weights that make the embedding: versions with the same base share
     embeddings.
     `parent` and `mix` say what it was trained from and on; an adopted version has neither.
-    `files` maps each file's name to its sha256; the directory is immutable.
+    `files` maps each file's name to its sha256; the directory is immutable. `runs` says what runs it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,11 +63,12 @@ class Card(BaseModel):
     class_map: dict[str, str]
     preprocessing: dict[str, Any]
     input_px: int = Field(gt=0)
-    embedding_size: int = Field(gt=0)
+    embedding_size: int | None = Field(None, gt=0)
     base: str
     parent: str | None = None
     mix: str | None = None
     level: Literal["trainable", "score_only"] = "trainable"
+    runs: Runs = Runs()
     files: dict[str, str]
     origin: str
     licence: str
@@ -59,6 +85,8 @@ class Card(BaseModel):
             raise ValueError(f"made_at must be a time with a zone. Received: {self.made_at!r}")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes must differ. Received: {list(self.classes)}")
+        if self.level == "trainable" and (self.embedding_size is None or self.runs.backend != "litert"):
+            raise ValueError("a trainable version has an embedding_size and runs by litert")
         return self
 
 

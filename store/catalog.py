@@ -73,20 +73,33 @@ def _lacking(connection: sa.Connection) -> list[sa.Column[Any]]:
 def insert_new(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> int:
     """Insert the rows whose key is not in `table` yet, in bulk; how many there were.
 
-    Arrow → one INSERT … SELECT. Of several new rows with one key the first in file order stays. A null gives way to
-    the default of its column.
+    Arrow → one INSERT … SELECT. Of several new rows with one key the first in file order stays. Where the table's info
+    names a column under `newest`, the highest number in it wins, also over the row that is there: that one goes, in the
+    same transaction; there a null counts as 0. Elsewhere a null gives way to the default of its column.
     """
     incoming = sa.table("incoming", *(sa.column(column.name, column.type) for column in table.columns))
-    key = table.info["key"]
-    place = sa.func.row_number().over(partition_by=[incoming.c[name] for name in key], order_by=sa.column("place_"))
+    key, newest = table.info["key"], table.info["newest"]
+    order: list[sa.ColumnElement[Any]] = [sa.column("place_")]
+    if newest:
+        order.insert(0, sa.func.coalesce(incoming.c[newest], 0).desc())
+    place = sa.func.row_number().over(partition_by=[incoming.c[name] for name in key], order_by=order)
     first = sa.select(*incoming.c, place.label("nth_")).select_from(incoming).subquery("first_")
     known = sa.and_(*(table.c[name].is_not_distinct_from(first.c[name]) for name in key))
     values = (_or_default(first.c[column.name], column) for column in table.columns)
     fresh = sa.select(*values).where(first.c.nth_ == 1, ~sa.exists().where(known))
     numbered = rows.append_column("place_", pa.array(range(rows.num_rows), pa.int64()))
     with registered(connection, "incoming", numbered):
+        if newest:
+            connection.execute(sa.delete(table).where(_outdone(table, incoming)))
         names = [column.name for column in table.columns]
         return int(connection.execute(sa.insert(table).from_select(names, fresh)).rowcount)
+
+
+def _outdone(table: sa.Table, incoming: sa.TableClause) -> sa.ColumnElement[bool]:
+    """Whether a row of `table` has its key among the incoming with a higher number."""
+    same = (table.c[name].is_not_distinct_from(incoming.c[name]) for name in table.info["key"])
+    ours, theirs = (sa.func.coalesce(side.c[table.info["newest"]], 0) for side in (table, incoming))
+    return sa.exists().where(*same, theirs > ours)
 
 
 def _or_default(value: sa.ColumnElement[Any], column: sa.Column[Any]) -> sa.ColumnElement[Any]:

@@ -13,15 +13,17 @@ import math
 import re
 import struct
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 from PIL.JpegImagePlugin import JpegImageFile
 
+from store.backdrops import Backdrop, flattened
 from store.errors import PictureError
 
 # The limits below replace Pillow's own, which only warns.
@@ -58,6 +60,10 @@ TURNS = {
 }
 SIDEWAYS = (TURNS[5], TURNS[6], TURNS[7], TURNS[8])
 
+# Which frame of how many, counted from 0.
+Frame = Literal["first", "middle", "last"]
+FRAMES: dict[Frame, Callable[[int], int]] = {"first": lambda n: 0, "middle": lambda n: n // 2, "last": lambda n: n - 1}
+
 # In JPEG data 0xFF begins a marker unless 0x00 (a stuffed byte), 0xFF (filling) or a restart follows.
 SCAN, MARKER = b"\xff\xda", re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 # A picture of 64 scans has a few hundred. Chosen by eye.
@@ -72,15 +78,18 @@ class Limits:
     max_pixels: int = 50_000_000
     max_scans: int = 64
     max_frames: int = 5_000
+    # On the way to a later frame, which is made from all before it. Of noise, the worst there is, an animated PNG makes
+    # 17 Mpx a second, GIF and WebP 38.
+    max_seek_pixels: int = 50_000_000
 
 
 @dataclass(frozen=True)
 class Decoded:
     """A picture as pixels: `rgb` is `(H, W, 3) uint8 RGB 0–255`, as shown.
 
-    That is with EXIF applied, alpha on white, the first frame.
-    `width_px`, `height_px` are the sizes of the original as shown, also when `reduced` says that `rgb` is
-    smaller.
+    That is with EXIF applied, alpha on white, the first frame, unless another frame or backdrop was asked for.
+    `width_px`, `height_px` are the sizes of the original as shown, also when `rgb` is smaller: because the picture is
+    above the limit (`reduced`), or because a scaled decode was asked for.
     """
 
     rgb: NDArray[np.uint8]
@@ -100,16 +109,42 @@ def sniff(data: bytes) -> str | None:
     return None
 
 
-def decode(data: bytes, limits: Limits | None = None) -> Decoded:
+def decode(
+    data: bytes,
+    limits: Limits | None = None,
+    at_least_px: int | None = None,
+    frame: Frame = "first",
+    backdrop: Backdrop = "white",
+) -> Decoded:
     """The bytes of a picture as pixels.
 
-    A JPEG of one scan above `max_pixels` is decoded at the first of 1/2, 1/4, 1/8 that fits; anything else
-    above it is refused. Raises PictureError with reason `empty`, `too_many_bytes`, `not_a_picture`,
-    `too_large`, `too_many_scans`, `too_many_frames`, `out_of_memory`, `unsupported` or `broken`.
+    A JPEG of one scan above `max_pixels` is decoded at the first of 1/2, 1/4, 1/8 that fits; anything else above it is
+    refused. `at_least_px` asks for a scaled decode: of a JPEG the smallest of 1/8, 1/4, 1/2 whose sides are both at
+    least that long, which is several times faster and gives **other pixels**. Raises PictureError with reason `empty`,
+    `too_many_bytes`, `not_a_picture`, `too_large`, `too_many_scans`, `too_many_frames`, `too_far`, `out_of_memory`,
+    `unsupported` or `broken`.
     """
     limits = limits or Limits()
     with opened(data, limits) as image:
-        return _decode_open(image, data, limits)
+        frames = frames_of(image, limits) if frame != "first" else 1
+        index = FRAMES[frame](frames)
+        if index and isinstance(image, JpegImageFile):  # a JPEG in itself, with size, scans and EXIF of its own
+            image.seek(index)
+            alone = decode(data[vars(image)["offset"] :], limits, at_least_px, backdrop=backdrop)
+            return replace(alone, frames=frames, format=image.format or "?")
+        _seek(image, index, limits)
+        return _decode_open(image, data, limits, at_least_px, backdrop)
+
+
+def _seek(image: Image.Image, index: int, limits: Limits) -> None:
+    """Go to frame `index`, one by one, because a frame may enlarge the canvas. Raises PictureError."""
+    # A TIFF's frames are pictures of their own: the way to one makes no pixels.
+    if index and image.format != "TIFF" and index * math.prod(image.size) > limits.max_seek_pixels:
+        raise PictureError("too_far", f"{index} frames before it, at most {limits.max_seek_pixels} pixels in all")
+    for before in range(index):
+        image.seek(before + 1)
+        if math.prod(image.size) > limits.max_pixels:
+            raise PictureError("too_large", f"frame {before + 1}: {image.width}x{image.height} px")
 
 
 @contextlib.contextmanager
@@ -182,9 +217,14 @@ def _jpeg_scans(data: bytes) -> Iterator[int]:
     raise PictureError("broken", f"more than {MAX_MARKERS} markers in one JPEG")
 
 
-def _decode_open(image: Image.Image, data: bytes, limits: Limits) -> Decoded:
+def _decode_open(
+    image: Image.Image, data: bytes, limits: Limits, at_least_px: int | None, backdrop: Backdrop
+) -> Decoded:
     width, height = image.size
-    reduced = _reduce(image, data, limits)
+    needed = reduction(image, data, limits)
+    factor = max(needed, scaling(image, at_least_px))
+    if factor > 1:
+        image.draft(image.mode, smaller(image.size, factor))
     frames = frames_of(image, limits)
     name = image.format or "?"
     image.load()  # before its EXIF is asked for: in a PNG that may come last
@@ -193,15 +233,15 @@ def _decode_open(image: Image.Image, data: bytes, limits: Limits) -> Decoded:
         image = image.transpose(turn)
     width, height = turned((width, height), turn)
     has_alpha = image.has_transparency_data
-    return Decoded(_on_white(image), width, height, name, frames, has_alpha, reduced)
+    return Decoded(flattened(image, backdrop), width, height, name, frames, has_alpha, needed > 1)
 
 
-def _reduce(image: Image.Image, data: bytes, limits: Limits) -> bool:
-    """Ask the decoder for a smaller picture when the header says too large; True if it did."""
-    factor = reduction(image, data, limits)
-    if factor > 1:
-        image.draft(image.mode, smaller(image.size, factor))
-    return factor > 1
+def scaling(image: Image.Image, at_least_px: int | None) -> int:
+    """By how much a scaled decode reduces a picture: 8, 4, 2, or 1 for what is no JPEG, small, or not to be scaled."""
+    if at_least_px is None or not isinstance(image, JpegImageFile):
+        return 1
+    fitting = (factor for factor in (8, 4, 2) if min(image.size) // factor >= at_least_px)
+    return next(fitting, 1)
 
 
 def reduction(image: Image.Image, data: bytes, limits: Limits) -> int:
@@ -245,20 +285,3 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
 def turned(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
     """Width and height after that turn."""
     return (size[1], size[0]) if turn in SIDEWAYS else size
-
-
-def _on_white(image: Image.Image) -> NDArray[np.uint8]:
-    """Any mode as `(H, W, 3) uint8 RGB`, transparent parts on white, 16-bit values scaled and not clipped."""
-    if image.mode.startswith("I"):
-        deep = np.asarray(image)
-        grey = np.clip(deep // 257, 0, 255).astype(np.uint8)
-        if "transparency" in image.info:
-            grey[deep == image.info["transparency"]] = 255
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.mode == "F":
-        raise PictureError("unsupported", "a picture of floating-point samples has no agreed white")
-    if image.has_transparency_data:
-        shown = Image.new("RGBA", image.size, "white")
-        shown.alpha_composite(image.convert("RGBA"))
-        image = shown
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)

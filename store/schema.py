@@ -1,7 +1,8 @@
 """The tables of the catalog, declared once. Each is also a kind of record for the inbox.
 
 Keys are natural and live in `Table.info["key"]`: the fold inserts a record only when its key is not there
-yet, which makes every re-run harmless. There are no primary keys, foreign keys, indexes or enums in the
+yet, which makes every re-run harmless; where `Table.info["newest"]` names a column, a record with a higher number in it
+takes the place of the one with its key. There are no primary keys, foreign keys, indexes or enums in the
 database: a primary key on sha256 tripled the file (1.78 against 0.63 GB at 10 M rows) and each of them blocks
 later ALTERs in DuckDB. A new column goes at the end of its table; the fold adds it to homes that lack it.
 
@@ -21,8 +22,8 @@ from store.types import FloatList, TextList, UInt64
 metadata = sa.MetaData()
 
 
-def _table(name: str, doc: str, *columns: Column[Any], key: tuple[str, ...]) -> sa.Table:
-    return sa.Table(name, metadata, *columns, comment=doc, info={"key": key})
+def _table(name: str, doc: str, *columns: Column[Any], key: tuple[str, ...], newest: str = "") -> sa.Table:
+    return sa.Table(name, metadata, *columns, comment=doc, info={"key": key, "newest": newest})
 
 
 # ---- what was fetched ----------------------------------------------------------------------------
@@ -44,10 +45,11 @@ sightings = _table(
 )  # fmt: skip
 refusals = _table(
     "refusals",
-    "one row per picture or URL that could not be used, with a reason code; never silence",
+    "one row per picture or URL that could not be used, with a reason code; never silence. Of stage score: detail = "
+    "the version, and the view if it is not as_shown",
     Column("picture", Text), Column("url", Text), Column("stage", Text), Column("reason", Text),
     Column("detail", Text), Column("job", Text), Column("refused_at", DateTime),
-    key=("picture", "url", "stage", "reason", "job", "refused_at"),
+    key=("picture", "url", "stage", "reason", "job", "refused_at", "detail"),
 )  # fmt: skip
 crawls = _table(
     "crawls",
@@ -84,22 +86,26 @@ dropped_pictures = _table(
 # ---- what it looks like --------------------------------------------------------------------------
 measurements = _table(
     "measurements",
-    "what a picture looks like, measured once in one decode; all but the first five on a 64-px thumbnail",
+    "what a picture looks like, measured in one decode: on a 64-px thumbnail, but for sharpness, grain and "
+    "flat_share, which want the pixels of the original and are null without",
     Column("picture", Text), Column("width_px", Integer), Column("height_px", Integer),
     Column("format", Text),
     Column("frames", Integer), Column("reduced", Boolean), Column("has_alpha", Boolean),
     Column("entropy_bits", Double), Column("palette_share", Double), Column("extremes_share", Double),
     Column("border_flatness", Double), Column("top_colour_share", Double), Column("colourfulness", Double),
     Column("measured_at", DateTime),
-    key=("picture",),
+    Column("components", Integer), Column("ink_share", Double), Column("sharpness", Double),
+    Column("grain", Double), Column("flat_share", Double), Column("measure_version", Integer),
+    key=("picture",), newest="measure_version",
 )  # fmt: skip
 hashes = _table(
     "hashes",
-    "perceptual hash of a picture by one defined input path (`hash_version`); low energy = do not "
-    "trust it alone",
+    "perceptual hashes of a picture by one defined input path (`hash_version`); low energy = do not "
+    "trust phash alone; turned = phash of the seven other orientations, lowest byte first",
     Column("picture", Text), Column("phash", UInt64), Column("energy", Double),
     Column("thumbnail", LargeBinary),
     Column("hash_version", Text),
+    Column("turned", LargeBinary), Column("pdq", LargeBinary), Column("pdq_quality", Integer),
     key=("picture", "hash_version"),
 )  # fmt: skip
 copies = _table(
@@ -107,6 +113,14 @@ copies = _table(
     "stars of near-copies: each picture points at its group's representative (itself when it is one)",
     Column("picture", Text), Column("representative", Text), Column("distance_bits", Integer),
     Column("hash_version", Text),
+    key=("picture", "hash_version"),
+)  # fmt: skip
+turned_copies = _table(
+    "turned_copies",
+    "representatives that are mirrored or rotated copies of another one, and how the picture must be turned to "
+    "lie like it: so many quarter turns against the clock, 4 more = mirrored first; they share no verdict",
+    Column("picture", Text), Column("representative", Text), Column("orientation", Integer),
+    Column("distance_bits", Integer), Column("hash_version", Text),
     key=("picture", "hash_version"),
 )  # fmt: skip
 family_definitions = _table(

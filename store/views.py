@@ -83,6 +83,11 @@ VIEWS: dict[str, str] = {
         SELECT p.* FROM pictures p
         ANTI JOIN suite_pictures s ON s.picture = p.picture
         ANTI JOIN placeholders b ON b.picture = p.picture""",
+    # What a picture looks like, with what follows from its measurements and its size in bytes.
+    "looks": """
+        SELECT m.*, p.size_bytes, CAST(m.width_px AS DOUBLE) / m.height_px AS aspect,
+               p.size_bytes / (CAST(m.width_px AS DOUBLE) * m.height_px) AS bytes_per_pixel
+        FROM measurements m JOIN pictures p USING (picture)""",
     # Per URL that ever gave a picture: its newest sighting, and the newest refusal since. `gone` = that refusal says
     # that the picture is not there any more; a host that is down or slow, or forbids it, may have it still.
     "link_rot": """
@@ -167,6 +172,7 @@ MEANINGS: dict[str, str] = {
     "verdicts": "what persons decided and nobody undid",
     "placeholders": 'pictures that stand in for others ("image removed"): one face under many URLs of a host',
     "pool": "what may be mined, reviewed and trained on: every picture but those of suites and placeholders",
+    "looks": "what a picture looks like: its measurements, size_bytes, aspect (width / height) and bytes_per_pixel",
     "link_rot": "one row per URL that ever gave a picture; gone = a newer refusal says that it is not there any more",
     "copies_groups": "one row per group of copies: how many, and which, nearest first",
     "labels": "what is true of a picture under the policy in force: by a verdict on it or a copy, or by a suite",

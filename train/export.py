@@ -58,7 +58,7 @@ def export_head(base: Path, kernel: Floats, bias: Floats, folder: Path) -> Path:
     buffer with another layer.
     """
     card = read_card(base)
-    wanted = [(card.embedding_size, len(card.classes)), (len(card.classes),)]
+    wanted = [(card.embedding_size or 0, len(card.classes)), (len(card.classes),)]
     _fits(base, wanted, kernel, bias)
     content = bytearray((base / INFERENCE_FILE).read_bytes())
     places = head_buffers(content)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mine.preprocess import prepare
+from mine.preprocess import prepare, scaled_px
 from mine.runtime import OUTPUTS, Runtime
 from store.cards import KERAS_FILE, Card
 from store.catalog import Snapshot
@@ -45,12 +45,11 @@ def measure_facts(home: Home, snapshot: Snapshot, champion: Card, candidate: Car
     suite = [p for p, role in zip(evidence.pictures, evidence.roles.tolist(), strict=True) if role == "ordinary"]
     # Dropped bytes (`retain`) are passed over: what is measured here does not depend on which pictures are looked at.
     chosen = list(islice(filter(home.blobs().has, suite or evidence.pictures), PICTURES))
-    pixels = [decode(home.blobs().get(picture)).rgb for picture in chosen]
-    own = [prepare(rgb, candidate.preprocessing) for rgb in pixels]
+    own, others = (prepared(home, card, chosen) for card in (candidate, champion))
     foreign = foreign_code(home.models / candidate.version)
     # A file with foreign code is rejected for that, and not loaded.
     difference = _export_difference(home, snapshot, ours, chosen, own) if chosen and not foreign else None
-    latencies = _latencies(ours, own, theirs, [prepare(rgb, champion.preprocessing) for rgb in pixels])
+    latencies = _latencies(ours, own, theirs, others)
     wanted = champion if same_base else candidate
     return Integrity(
         labels=candidate.classes,
@@ -70,11 +69,18 @@ def measure_facts(home: Home, snapshot: Snapshot, champion: Card, candidate: Car
     )
 
 
+def prepared(home: Home, card: Card, pictures: Sequence[str]) -> list[NDArray[np.float32]]:
+    """What a version gets to see of these pictures: one (S, S, 3) float32 each."""
+    decoded = (decode(home.blobs().get(picture), at_least_px=scaled_px(card.preprocessing)) for picture in pictures)
+    return [prepare(one.rgb, card.preprocessing) for one in decoded]
+
+
 def signature(runtime: Runtime) -> str:
     """Input and outputs of an inference file as one line."""
     side = runtime.card.input_px
     outputs = runtime.run(np.zeros((1, side, side, 3), np.float32))
-    answers = ", ".join(f"{name} {getattr(outputs, name).shape[1]}" for name in OUTPUTS)
+    told = {name: getattr(outputs, name) for name in OUTPUTS}
+    answers = ", ".join(f"{name} {values.shape[1]}" for name, values in told.items() if values is not None)
     return f"picture {side}x{side}x3 float32 to {answers}"
 
 

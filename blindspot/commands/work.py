@@ -143,22 +143,36 @@ def fold(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 def mine_run(
     ctx: typer.Context,
+    views: Annotated[str | None, typer.Option("--views", metavar="A,B", help="Score these views too.")] = None,
     no_fold: NoFold = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score and measure what is new, detect, make the queue anew."""
+    """Score and measure what is new, detect, make the queue anew.
+
+    Beside the picture as shown, versions can be asked about other views of it: on_black, last_frame, jpeg_50, … Those
+    of every run stand in blindspot.toml under [mine] views. A version that gives no answer is left out, and the exit
+    code is 1.
+    """
     from blindspot.settings import open_home, unbraked
     from mine.run import mine
+    from store.errors import ModelError
     from store.fold import fold as fold_inbox
 
     home, settings = open_home(ctx.obj)
+    named = settings.mine.views if views is None else tuple(filter(None, views.replace(" ", "").split(",")))
     with progress("mining") as update:
-        done = mine(unbraked(home), settings.queue.size, update, say)
+        done = mine(unbraked(home), settings.queue.size, update, say, named)
     if not no_fold:
         fold_inbox(home)
     for key, reason in done.failed_detectors.items():
         say(f"detector {key} failed on everything: {reason}")
+    for version, n in done.unanswered.items():
+        if version not in done.failed_versions:
+            say(f"{version} left {n} questions unanswered; the next run asks them again")
     found = ", ".join(f"{n} {key}" for key, n in done.findings.items()) or "none"
     refused = ", ".join(f"{n} {reason}" for reason, n in sorted(done.refused.items())) or "none"
     text = f"{done.looked_at} pictures looked at (refused: {refused}); findings: {found}; {done.queued} queued"
     show(asdict(done), text, as_json)
+    if done.failed_versions:
+        names = ", ".join(done.failed_versions)
+        raise ModelError(f"no answer from {names}; what the others say is kept; mend that and run `blindspot mine run`")

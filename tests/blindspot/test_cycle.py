@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from blindspot.cycle import crawl_in_own_process
+from mine.agenda import missing
 from store.home import Home
 from tests.blindspot.calls import COMMAND, Front
 from tests.crawl.site import Answer, Site, serving
@@ -77,6 +78,8 @@ def test_a_turn_with_verdicts_trains_judges_and_lets_the_better_one_serve(
     ((after,),) = mined_door.sql(FLAGGED_DISCS)
     assert before >= 50
     assert after * 10 <= before, "the blind spot is closed"
+    left = missing(mined.home, [judged["candidate"]])
+    assert left == [], "the new champion has judged every picture"
 
     again = mined_door("cycle")
     assert again.out.splitlines()[0].endswith(

@@ -82,6 +82,9 @@ url = "memory://somewhere"
 [queue]
 size = 11
 
+[mine]
+views = ["on_black", "last_frame"]
+
 [train]
 least_verdicts = 12
 hold = 0
@@ -107,7 +110,7 @@ def settings_of(text: str | bytes, folder: Path) -> Settings:
 def test_every_field_arrives(tmp_path: Path) -> None:
     found = settings_of(EVERY_FIELD, tmp_path)
     given = found.model_dump(exclude_unset=True)
-    for part in ("crawl", "inbox", "pictures", "queue", "train", "cycle"):
+    for part in ("crawl", "inbox", "pictures", "queue", "mine", "train", "cycle"):
         assert set(given[part]) == set(type(getattr(found, part)).model_fields), part
     assert set(given["jobs"]["news"]) | {"list_file"} == set(type(found.jobs["news"]).model_fields)
     assert set(given) == set(Settings.model_fields)
@@ -167,6 +170,7 @@ def test_the_template_and_an_empty_file_are_settings(tmp_path: Path) -> None:
         ("[inbox]\nmax_files = 0", ["inbox.max_files", "greater than 0"]),
         ("[inbox]\npatience_s = -1", ["inbox.patience_s"]),
         ("[queue]\nsize = 0", ["queue.size"]),
+        ('[mine]\nviews = ["on_blue"]', ["mine.views", "no view 'on_blue'", "as_shown, on_black"]),
         ("[train]\nvalidation_share = 0.5", ["train.validation_share", "less than 0.5"]),
         ("[train]\ntest_share = -0.1", ["train.test_share"]),
         ("[train]\nverdict_weight = inf", ["train.verdict_weight"]),

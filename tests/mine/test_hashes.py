@@ -1,21 +1,39 @@
 from __future__ import annotations
 
+import io
+from typing import Any
+
 import imagehash
 import numpy as np
+import pdqhash
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from mine.hashes import LOW_ENERGY, THUMBNAIL_PX, hash_picture
+from mine.hashes import (
+    HASH_VERSION,
+    LOW_ENERGY,
+    ORIENTATIONS,
+    SCALED_PX,
+    SCALED_VERSION,
+    THUMBNAIL_PX,
+    TURNED_BYTES,
+    hash_picture,
+    turned,
+)
 from store.pictures import Decoded, decode
 from tests.mine.squares import draw
 from tests.train.adopt.pictures import PICTURES, pixels
 
 
-def row(rgb: NDArray[np.uint8]) -> dict[str, object]:
-    return hash_picture(Decoded(rgb, rgb.shape[1], rgb.shape[0], "PNG", 1, False, False))
+def row(rgb: NDArray[np.uint8]) -> dict[str, Any]:
+    return hash_picture(Decoded(np.ascontiguousarray(rgb), rgb.shape[1], rgb.shape[0], "PNG", 1, False, False))
+
+
+def bits(one: bytes, other: bytes) -> int:
+    return int(np.bitwise_count(np.frombuffer(one, np.uint8) ^ np.frombuffer(other, np.uint8)).sum())
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -39,6 +57,43 @@ def test_energy_grows_from_flat_to_photographed() -> None:
     assert energies[0] == pytest.approx(0, abs=1e-9)
     assert energies[1] < LOW_ENERGY < energies[2]
     assert row(decode(draw("square", 1)).rgb)["energy"] > LOW_ENERGY
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_it_is_known_how_the_turned_picture_would_hash(name: str) -> None:
+    """But for a bit or two: the decoder's kernel rounds lines before columns."""
+    rgb = pixels(name)
+    every = np.frombuffer(row(rgb)["turned"], "<u8").tolist()
+    assert len(every) * 8 == TURNED_BYTES
+    for orientation, expected in enumerate(every, 1):
+        assert (row(turned(rgb, orientation))["phash"] ^ expected).bit_count() <= 2
+
+
+def test_orientations_are_quarter_turns_against_the_clock_and_four_more_mirrored() -> None:
+    corners = np.array([[1, 2], [3, 4]])
+    assert [turned(corners, orientation).ravel().tolist() for orientation in range(ORIENTATIONS)] == [
+        [1, 2, 3, 4], [2, 4, 1, 3], [4, 3, 2, 1], [3, 1, 4, 2], [2, 1, 4, 3], [1, 3, 2, 4], [3, 4, 1, 2], [4, 2, 3, 1],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "astronaut", "coins"])
+def test_pdq_is_that_of_the_reference_but_for_a_few_bits(name: str) -> None:
+    rgb = pixels(name)
+    expected, quality = pdqhash.compute(rgb)
+    found = row(rgb)
+    assert bits(found["pdq"], np.packbits(expected.astype(np.uint8)).tobytes()) <= 6
+    assert abs(found["pdq_quality"] - quality) <= 5
+
+
+def test_a_scaled_decode_hashes_under_another_name() -> None:
+    rgb = np.tile(pixels("chelsea"), (3, 3, 1))
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=90)
+    scaled = decode(buffer.getvalue(), at_least_px=SCALED_PX)
+    assert min(scaled.rgb.shape[:2]) < min(rgb.shape[:2])
+    full, fast = hash_picture(decode(buffer.getvalue())), hash_picture(scaled, SCALED_VERSION)
+    assert (full["hash_version"], fast["hash_version"]) == (HASH_VERSION, SCALED_VERSION)
+    assert bits(full["pdq"], fast["pdq"]) <= 6, "made from means of the same pixels"
 
 
 def test_the_thumbnail_is_grey_row_by_row() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mine.preprocess import RECIPES, prepare
+from mine.preprocess import RECIPES, prepare, scaled_px
 from store.errors import CardError, PictureError
 from tests.train.adopt.pictures import PICTURES, pixels, png
 
@@ -85,3 +85,24 @@ def test_pixels_of_another_type_are_refused() -> None:
     floats = np.zeros((4, 4, 3))
     with pytest.raises(PictureError, match="float64"):
         prepare(floats, {"recipe": "nsfwjs"})  # type: ignore[arg-type]
+
+
+def test_squash_is_one_antialiased_resize() -> None:
+    rgb = pixels("chelsea")
+    height, width = (side // 8 * 8 for side in rgb.shape[:2])
+    prepared = prepare(rgb, {"recipe": "plain", "size": 8})
+    means = rgb[:height, :width].reshape(8, height // 8, 8, width // 8, 3).mean(axis=(1, 3)) / 255
+    assert prepared.shape == (8, 8, 3)
+    assert prepared.dtype == np.float32
+    assert np.abs(prepared - means).max() < 0.1, "near the means of its areas"
+    stripes = np.tile(np.array([0, 255], np.uint8), (64, 32))[..., None].repeat(3, axis=2)
+    inside = prepare(stripes, {"recipe": "plain", "size": 8})[:, 1:-1]  # at the edge its kernel is cut off
+    assert np.abs(inside - 0.5).max() < 0.01, "no stripe is left"
+
+
+def test_squash_is_the_same_however_it_was_decoded_but_the_card_says_how() -> None:
+    rgb = pixels("chelsea")
+    ways: list[dict[str, object]] = [{"recipe": "plain", "size": 96}, {"recipe": "plain", "size": 96, "scaled": True}]
+    assert np.array_equal(prepare(rgb, ways[0]), prepare(rgb, ways[1]))
+    assert [scaled_px(way) for way in ways] == [None, 96]
+    assert scaled_px({"recipe": "nsfwjs", "size": 224}) is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ import pytest
 
 from mine.detectors import DETECTORS, Detector, Example, Finding
 from mine.run import Mined, detect, mine
+from mine.scan import scan
 from store.cards import read_card, write_card
 from store.catalog import Snapshot
-from store.errors import CardError, ModelError
+from store.embeddings import read_embeddings
+from store.errors import CardError, JobRunning, ModelError, UsageError
 from store.fold import fold
 from store.home import Home
 from store.policy import read_policy
@@ -163,3 +166,60 @@ def test_without_a_champion_that_fits_nothing_is_mined(squares_home: Home) -> No
     (squares_home.models / "champion").unlink()
     with pytest.raises(ModelError, match="has no champion"):
         mine(squares_home)
+
+
+# ---- versions that fail, and two runs at once --------------------------------------------------------------
+
+
+def test_a_version_that_cannot_answer_is_said_and_the_others_are_mined(squares_home: Home) -> None:
+    ids = add_pictures(squares_home, [draw("disc", seed) for seed in range(3)], "a.example")
+    broken = variant(squares_home.models, "broken.1", preprocessing={"recipe": "nsfwjs", "size": 16, "crop": 3})
+    said: list[str] = []
+    done = mine(squares_home, say=said.append)
+    fold(squares_home)
+    assert list(done.failed_versions) == [broken.version]
+    assert said == list(done.failed_versions.values())
+    assert "\n" not in said[0]
+    assert (done.looked_at, done.refused, done.queued) == (3, {}, len(queue(squares_home)))
+    assert {row["picture"] for row in queue(squares_home)} <= set(ids)
+    assert mine(squares_home).failed_versions == done.failed_versions, "it is asked again"
+
+
+def test_two_runs_at_once_are_one_and_a_line(squares_home: Home) -> None:
+    add_pictures(squares_home, [draw("disc", seed) for seed in range(4)], "a.example")
+    refused: list[str] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        with pytest.raises(JobRunning) as caught:
+            mine(squares_home)
+        refused.append(str(caught.value))
+
+    assert mine(squares_home, progress=meanwhile).looked_at == 4
+    assert set(refused) == {f"{squares_home.root} is being mined already (process {os.getpid()}); wait, or stop it"}
+    fold(squares_home)
+    with Snapshot(squares_home) as snapshot:
+        assert snapshot.value("SELECT count(*) FROM raw_scores") == 4
+    assert mine(squares_home).looked_at == 0, "the lock is free again"
+
+
+def test_scans_that_overlap_all_the_same_double_nothing(squares_home: Home) -> None:
+    ids = sorted(add_pictures(squares_home, [draw("disc", seed) for seed in range(4)], "a.example"))
+    fold(squares_home)
+    cards = [read_card(champion())]
+    for _ in range(2):  # the second sees the snapshot that the first saw
+        assert scan(squares_home, cards, views=("as_shown", "jpeg_50")).looked_at == 4
+    fold(squares_home)
+    with Snapshot(squares_home) as snapshot:
+        for table, n in (("raw_scores", 8), ("measurements", 4), ("hashes", 4)):
+            assert snapshot.value(f"SELECT count(*) FROM {table}") == n, table
+    assert sorted(read_embeddings(squares_home, cards[0].base)[0]) == ids
+
+
+def test_views_are_an_argument_and_misspelt_ones_no_run(squares_home: Home) -> None:
+    add_pictures(squares_home, [draw("disc", 1)], "a.example")
+    with pytest.raises(UsageError, match="no view 'jpeg_51'"):
+        mine(squares_home, views=("jpeg_51",))
+    mine(squares_home, views=("jpeg_50", "on_black"))
+    with Snapshot(squares_home) as snapshot:
+        rows = snapshot.rows("SELECT view FROM raw_scores ORDER BY view")
+    assert [row["view"] for row in rows] == ["as_shown", "jpeg_50"]

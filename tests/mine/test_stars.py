@@ -2,11 +2,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from mine.hashes import HASH_VERSION
+import numpy as np
+from numpy.typing import NDArray
+
+from mine.copies import split_groups
+from mine.hashes import HASH_VERSION, hash_picture
 from mine.stars import join_copies, read_hashes
 from store.catalog import Snapshot
 from store.fold import fold
 from store.home import Home
+from store.pictures import Decoded
+from tests.train.adopt.pictures import pixels
 
 
 def hashed(home: Home, version: str = HASH_VERSION, **bits: int) -> None:
@@ -15,6 +21,15 @@ def hashed(home: Home, version: str = HASH_VERSION, **bits: int) -> None:
         for name, value in bits.items()
     ]
     home.inbox().append("hashes", rows)
+    fold(home)
+
+
+def add(home: Home, **pictures: NDArray[np.uint8]) -> None:
+    """Hash pictures and put them into stars."""
+    looks = {name: Decoded(rgb, rgb.shape[1], rgb.shape[0], "PNG", 1, False, False) for name, rgb in pictures.items()}
+    home.inbox().append("hashes", [{"picture": name, **hash_picture(look)} for name, look in looks.items()])
+    fold(home)
+    join_copies(home)
     fold(home)
 
 
@@ -37,11 +52,33 @@ def test_every_hashed_picture_comes_into_a_star_once(home: Home) -> None:
     assert stars(home) == first | {"d": ("b", 1), "e": ("e", 0), "A": ("a", 1)}
 
 
+def test_mirrored_and_rotated_copies_are_stars_of_their_own_and_known(home: Home) -> None:
+    cat, cup = pixels("chelsea"), pixels("coffee")
+    add(home, cat=cat, cup=cup)
+    add(home, mirrored=cat[:, ::-1].copy(), upside=cat[::-1, ::-1].copy(), turned=np.rot90(cup).copy())
+    # The mirrored one turned, which turned back and mirrored is the cat; and the mirrored one's own twin.
+    add(home, left=np.rot90(cat[:, ::-1]).copy(), twin=cat[:, ::-1].copy())
+    own = {"cat", "cup", "mirrored", "upside", "turned", "left"}
+    assert {picture: lead for picture, (lead, _) in stars(home).items()} == {name: name for name in own} | {
+        "twin": "mirrored"
+    }
+    with Snapshot(home) as snapshot:
+        rows = snapshot.rows("SELECT * FROM turned_copies")
+        groups = split_groups(read_hashes(snapshot))
+    assert {row["picture"]: (row["representative"], row["orientation"]) for row in rows} == {
+        "mirrored": ("cat", 4), "upside": ("cat", 2), "turned": ("cup", 3), "left": ("cat", 5),
+    }  # fmt: skip
+    assert all(row["distance_bits"] <= 2 for row in rows)
+    assert len({groups[name] for name in ("cat", "mirrored", "upside", "left", "twin")}) == 1
+    assert groups["cup"] == groups["turned"] != groups["cat"]
+
+
 def test_hashes_of_another_input_path_are_not_compared(home: Home) -> None:
     hashed(home, "phash64-scaled", a=0)
     hashed(home, b=0)
     assert join_copies(home) == 1
     assert stars(home) == {"b": ("b", 0)}
+    assert join_copies(home, "phash64-scaled") == 1
 
 
 def test_hashes_come_back_as_they_went_in(home: Home) -> None:

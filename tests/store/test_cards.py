@@ -20,6 +20,19 @@ def test_a_card_comes_back_as_it_was(tmp_path: Path) -> None:
     assert "Größe" in (tmp_path / CARD_FILE).read_text(encoding="utf-8"), "a person reads it"
 
 
+def test_a_version_that_only_scores_needs_no_embedding(tmp_path: Path) -> None:
+    runs = {"backend": "tf_serving", "url": "http://127.0.0.1/v1/models/x:predict", "probe": (0.2, 0.3, 0.5)}
+    made = card(level="score_only", embedding_size=None, files={}, runs=runs)
+    write_card(made, tmp_path)
+    assert read_card(tmp_path) == made
+
+
+def test_a_card_of_before_says_nothing_of_how_it_runs(tmp_path: Path) -> None:
+    text = card().model_dump_json(exclude={"runs"})
+    (tmp_path / CARD_FILE).write_text(text)
+    assert read_card(tmp_path).runs.backend == "litert"
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -31,6 +44,13 @@ def test_a_card_comes_back_as_it_was(tmp_path: Path) -> None:
         ({"version": ""}, "pattern"),
         ({"input_px": 0}, "greater than 0"),
         ({"level": "magic"}, "trainable"),
+        ({"embedding_size": None}, "a trainable version has an embedding_size"),
+        ({"embedding_size": 0}, "greater than 0"),
+        ({"runs": {"backend": "onnx"}}, "a trainable version has an embedding_size and runs by litert"),
+        ({"level": "score_only", "runs": {"backend": "tf_serving"}}, "url and backend tf_serving go together"),
+        ({"level": "score_only", "runs": {"url": "http://127.0.0.1"}}, "url and backend tf_serving go together"),
+        ({"level": "score_only", "runs": {"backend": "magic"}}, "tf_serving"),
+        ({"level": "score_only", "runs": {"layout": "CHWN"}}, "NCHW"),
         ({"made_at": "yesterday"}, "yesterday"),
         ({"made_at": "2026-11-23T12:00:00"}, "a time with a zone"),
         ({"colour": "red"}, "Extra inputs"),

@@ -10,7 +10,9 @@ import pytest
 from drawn import LOSSLESS, encode, flat, only_colour, ramp, reason_of
 from PIL import Image
 
-from store.pictures import FORMATS, Limits, decode, sniff
+from store.backdrops import Backdrop
+from store.errors import PictureError
+from store.pictures import FORMATS, Frame, Limits, decode, sniff
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -198,3 +200,105 @@ def test_giants_in_several_scans_are_too_large_because_reducing_saves_nothing() 
     one_component = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
     by_parts = plain[:scan] + one_component + plain[scan + 14 :]
     assert reason_of(with_size(by_parts, 20_000, 20_000)) == "too_large"
+
+
+# ---- scaled decodes, frames and backdrops ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at_least_px", "shape"),
+    [
+        (None, (96, 160)),
+        (97, (96, 160)),
+        (49, (96, 160)),
+        (48, (48, 80)),
+        (24, (24, 40)),
+        (12, (12, 20)),
+        (1, (12, 20)),
+    ],
+)
+def test_a_scaled_decode_is_the_smallest_whose_sides_are_long_enough(
+    at_least_px: int | None, shape: tuple[int, int]
+) -> None:
+    original = ramp(160, 96)
+    picture = decode(encode(Image.fromarray(original), "JPEG", quality=95), at_least_px=at_least_px)
+    assert picture.rgb.shape[:2] == shape
+    assert (picture.width_px, picture.height_px, picture.reduced) == (160, 96, False)
+    smaller = np.asarray(Image.fromarray(original).resize(shape[::-1], Image.Resampling.BOX))
+    assert np.abs(picture.rgb.astype(int) - smaller).max() <= 12
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "JPEG"])
+def test_other_formats_are_not_scaled(name: str) -> None:
+    data = encode(Image.fromarray(ramp()), name, **LOSSLESS[name])
+    assert np.array_equal(decode(data, at_least_px=4).rgb, decode(data).rgb)
+
+
+def test_a_scaled_giant_is_as_small_as_either_wants() -> None:
+    data = encode(Image.fromarray(ramp(160, 96)), "JPEG", quality=95)
+    tight = Limits(max_pixels=80 * 48)
+    assert decode(data, tight, at_least_px=90).rgb.shape == (48, 80, 3)
+    assert decode(data, tight, at_least_px=12).rgb.shape == (12, 20, 3)
+    assert decode(data, tight, at_least_px=12).reduced
+
+
+def test_a_turned_picture_is_scaled_and_turned() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = decode(encode(Image.fromarray(ramp(160, 96)), "JPEG", exif=exif), at_least_px=24)
+    assert (picture.width_px, picture.height_px, picture.rgb.shape) == (96, 160, (40, 24, 3))
+
+
+@pytest.mark.parametrize("name", [name for name in ("GIF", "PNG", "WEBP", "TIFF", "AVIF") if name in FORMATS])
+def test_a_later_frame(name: str) -> None:
+    later = [flat(colour) for colour in ("lime", "white", "blue")]
+    data = encode(flat("red"), name, save_all=True, append_images=later, **LOSSLESS[name])
+    middle, last = decode(data, frame="middle"), decode(data, frame="last")
+    assert middle.frames == last.frames == 4
+    np.testing.assert_allclose(only_colour(middle), [255, 255, 255], atol=3)
+    np.testing.assert_allclose(only_colour(last), [0, 0, 255], atol=3)
+
+
+@pytest.mark.parametrize("frame", ["first", "middle", "last"])
+def test_the_only_frame_is_every_frame(frame: Frame) -> None:
+    data = encode(Image.fromarray(ramp()), "PNG")
+    assert np.array_equal(decode(data, frame=frame).rgb, ramp())
+
+
+def test_the_picture_behind_a_jpeg_is_decoded_by_itself_with_every_limit() -> None:
+    second = Image.fromarray(ramp(160, 96))
+    data = encode(flat("red"), "MPO", save_all=True, append_images=[second])
+    found = decode(data, frame="last")
+    assert (found.frames, found.format, found.rgb.shape) == (2, "MPO", (96, 160, 3))
+    assert np.abs(found.rgb.astype(int) - ramp(160, 96)).max() <= 20
+    assert decode(data, Limits(max_pixels=4_000), frame="last").reduced
+    assert decode(data, at_least_px=12, frame="last").rgb.shape == (12, 20, 3)
+
+
+def test_the_way_to_a_frame_is_bounded() -> None:
+    frames = [flat((0, 0, 2 * index)) for index in range(100)]
+    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    tight = Limits(max_seek_pixels=99 * 48 - 1)
+    with pytest.raises(PictureError, match="99 frames before it") as caught:
+        decode(data, tight, frame="last")
+    assert caught.value.reason == "too_far"
+    assert decode(data, tight, frame="middle").frames == 100
+
+
+def test_a_frame_larger_than_the_first_has_the_same_limit() -> None:
+    data = encode(flat("red"), "TIFF", save_all=True, append_images=[Image.new("RGB", (60, 60))])
+    assert decode(data, Limits(max_pixels=3_600), frame="last").rgb.shape == (60, 60, 3)
+    with pytest.raises(PictureError, match="60x60 px") as caught:
+        decode(data, Limits(max_pixels=3_599), frame="last")
+    assert caught.value.reason == "too_large"
+
+
+@pytest.mark.parametrize(("backdrop", "shown"), [("white", 255), ("black", 0), ("dropped", 7)])
+def test_what_is_transparent_shows_the_backdrop(backdrop: Backdrop, shown: int) -> None:
+    deep = Image.fromarray(np.full((6, 8), 7 * 257, np.uint16))
+    for image, settings in (
+        (flat((7, 7, 7, 0), "RGBA"), {}),
+        (flat(7, "L"), {"transparency": 7}),
+        (deep, {"transparency": 7 * 257}),
+    ):
+        assert only_colour(decode(encode(image, "PNG", **settings), backdrop=backdrop)) == [shown] * 3

@@ -129,7 +129,12 @@ def altered(home: Home, file: str) -> Path:
 def test_an_altered_model_file_scores_nothing(serving_door: Front, pictures: Path) -> None:
     serving_door("import", pictures)
     path = altered(serving_door.home, INFERENCE_FILE)
-    serving_door("mine", "run", "--json").complaint(1, str(path), "the card says", "restore the file")
+    ended = serving_door("mine", "run", "--json")
+    version = path.parent.name
+    assert ended.code == 1
+    ended.last_line(f"no answer from {version}", "mend that and run `blindspot mine run`")
+    assert ended.any_json["failed_versions"][version].startswith(f"{path}: sha256 is ")
+    assert ended.any_json["failed_versions"][version].endswith("restore the file")
     assert serving_door.sql("SELECT count(*) FROM raw_scores") == [[0]]
     assert serving_door.sql("SELECT count(*) FROM pictures") == [[5]]
 

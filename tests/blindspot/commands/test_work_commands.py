@@ -178,6 +178,33 @@ def test_mining_counts_what_it_found_and_what_it_could_not_read(serving_door: Fr
     assert serving_door.sql("SELECT count(*), count(DISTINCT picture) FROM raw_scores") == [[5, 5]]
 
 
+def test_views_come_from_the_command_or_from_the_settings(serving_door: Front, pictures: Path) -> None:
+    views = "SELECT view, count(*) FROM raw_scores GROUP BY view ORDER BY view"
+    serving_door("import", pictures)
+    serving_door("mine", "run", "--views", "sideways").complaint(2, "no view 'sideways'", "as_shown, on_black")
+    serving_door("mine", "run", "--views", "jpeg_50, on_black")
+    assert serving_door.sql(views) == [["as_shown", 5], ["jpeg_50", 5]]
+    serving_door.settings('[mine]\nviews = ["cropped"]\n')
+    assert serving_door("mine", "run", "--json").json["looked_at"] == 5
+    assert serving_door.sql(views) == [["as_shown", 5], ["cropped", 5], ["jpeg_50", 5]]
+
+
+def test_a_version_that_never_answers_ends_in_one_line_and_the_rest_is_kept(
+    serving_door: Front, pictures: Path
+) -> None:
+    recipe = {"recipe": "nsfwjs", "size": 16, "crop": 3}
+    squares.variant(serving_door.home.models, "broken.1", preprocessing=recipe)
+    serving_door("import", pictures)
+    done = serving_door("mine", "run", "--json")
+    assert done.code == 1
+    assert list(done.any_json["failed_versions"]) == ["broken.1"]
+    done.last_line("no answer from broken.1", "`blindspot mine run`")
+    assert len([line for line in done.err.splitlines() if "crop" in line]) == 1
+    assert serving_door.sql("SELECT version, count(*) FROM raw_scores GROUP BY version") == [
+        [squares.champion().name, 5]
+    ]
+
+
 def test_without_a_champion_there_is_nothing_to_mine_for(door: Front, pictures: Path) -> None:
     door("import", pictures)
     for command in (["mine", "run"], ["cycle"], ["train"], ["gate", "x"]):
