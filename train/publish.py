@@ -1,4 +1,4 @@
-"""Writes model versions: `models/<version>/` with model.keras, model.tflite and card.json.
+"""Writes model versions: `models/<version>/` with card.json and the files that run it.
 
 A new directory is built beside its place and renamed into it: whole or absent, and never changed.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from store.cards import CARD_FILE, INFERENCE_FILE, KERAS_FILE, Card, read_card, write_card
+from store.cards import CARD_FILE, KERAS_FILE, Card, Runs, read_card, write_card
 from store.files import sync_folder, temporary_beside
 from train.archive import replaced, stored_weights
 from train.export import HEAD, Floats, export, export_head
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
     import keras
 
 Weights = Mapping[str, Sequence[Floats]]
+Proof = Callable[[Path], None]
 # What a version with another head keeps of its parent's card.
 KEPT = {"name", "classes", "class_map", "preprocessing", "input_px", "embedding_size", "origin", "licence"}
+
+
+def _pass(folder: Path) -> None:
+    pass
 
 
 def weights_of(model: keras.Model) -> dict[str, list[Floats]]:
@@ -42,10 +47,20 @@ def base_of(weights: Weights, preprocessing: Mapping[str, Any]) -> str:
     return _digest({name: values for name, values in weights.items() if name != HEAD}, preprocessing)
 
 
-def version_of(name: str, weights: Weights, preprocessing: Mapping[str, Any], class_map: Mapping[str, str]) -> str:
-    """The version's name: a slug of the model's name, and 8 hex digits over all that decides its answers."""
+def version_of(
+    name: str,
+    weights: Weights,
+    preprocessing: Mapping[str, Any],
+    class_map: Mapping[str, str],
+    more: Mapping[str, Any] | None = None,
+) -> str:
+    """The version's name: a slug of the model's name, and 8 hex digits over all that decides its answers.
+
+    `more` is what else decides, as JSON: the order of classes where the owner states it, a file's digest, a URL.
+    """
     slug = "".join(letter if letter.isalnum() or letter in "_-" else "-" for letter in name)
-    return f"{slug}.{_digest(weights, {'preprocessing': preprocessing, 'class_map': class_map})[:8]}"
+    facts = {"preprocessing": preprocessing, "class_map": class_map, **(more or {})}
+    return f"{slug}.{_digest(weights, facts)[:8]}"
 
 
 def _digest(weights: Weights, facts: Mapping[str, Any]) -> str:
@@ -58,17 +73,24 @@ def _digest(weights: Weights, facts: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def publish(model: keras.Model, models: Path, card: Mapping[str, Any]) -> Card:
-    """Write a model version under `models` and return its card; one that is there stays as it is.
+def publish(
+    model: keras.Model,
+    models: Path,
+    card: Mapping[str, Any],
+    more: Mapping[str, Any] | None = None,
+    proof: Proof = _pass,
+) -> Card:
+    """Write a trainable version under `models` and return its card; one that is there stays as it is.
 
-    `card` holds the card's fields without `version`, `base`, `files` and `made_at`.
+    `card` holds the card's fields without `version`, `base`, `files` and `made_at`; `more` as in `version_of`. `proof`
+    looks at the finished folder and raises where it must not be kept.
     """
 
     def files(folder: Path) -> None:
         model.save(folder / KERAS_FILE)
         export(model, folder)
 
-    return _publish(models, card, weights_of(model), files)
+    return _publish(models, _named(card, weights_of(model), more), files, proof)
 
 
 def publish_head(parent: Path, kernel: Floats, bias: Floats, mix: str | None = None) -> Card:
@@ -84,20 +106,39 @@ def publish_head(parent: Path, kernel: Floats, bias: Floats, mix: str | None = N
         export_head(parent, kernel, bias, folder)
 
     fields = {**read_card(parent).model_dump(include=KEPT), "parent": parent.name, "mix": mix}
-    return _publish(parent.parent, fields, weights, files)
+    return _publish(parent.parent, _named(fields, weights), files)
 
 
-def _publish(models: Path, card: Mapping[str, Any], weights: Weights, files: Callable[[Path], None]) -> Card:
-    preprocessing = card["preprocessing"]
-    version = version_of(card["name"], weights, preprocessing, card["class_map"])
-    target = models / version
+def publish_score_only(
+    models: Path, card: Mapping[str, Any], content: str, files: Callable[[Path], None] = _pass, proof: Proof = _pass
+) -> Card:
+    """Write a version that only scores; `files` writes what runs it. The rest is as for `publish`.
+
+    `content` identifies the foreign model: a digest of its files, or its URL.
+    """
+    runs: Runs = card["runs"]
+    more = {"content": content, "classes": list(card["classes"]), "runs": runs.model_dump(mode="json")}
+    version = version_of(card["name"], {}, card["preprocessing"], card["class_map"], more)
+    base = _digest({}, {"preprocessing": card["preprocessing"], **more})
+    return _publish(models, {**card, "level": "score_only", "version": version, "base": base}, files, proof)
+
+
+def _named(card: Mapping[str, Any], weights: Weights, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    version = version_of(card["name"], weights, card["preprocessing"], card["class_map"], more)
+    return {**card, "version": version, "base": base_of(weights, card["preprocessing"])}
+
+
+def _publish(models: Path, card: Mapping[str, Any], files: Callable[[Path], None], proof: Proof = _pass) -> Card:
+    target = models / card["version"]
     if target.is_dir():
+        proof(target)
         return read_card(target)
     building = temporary_beside(target)
     building.mkdir(parents=True)
     try:
         files(building)
-        _write_card(building, {**card, "version": version, "base": base_of(weights, preprocessing)})
+        _write_card(building, card)
+        proof(building)
         _settle(building, target)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -105,20 +146,19 @@ def _publish(models: Path, card: Mapping[str, Any], weights: Weights, files: Cal
 
 
 def _write_card(folder: Path, fields: Mapping[str, Any]) -> None:
-    paths = [folder / KERAS_FILE, folder / INFERENCE_FILE]
-    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
     write_card(Card(**fields, files=files, made_at=datetime.now(UTC).isoformat(timespec="seconds")), folder)
 
 
 def _settle(building: Path, target: Path) -> None:
     """Make the files durable, then give the directory its name; another process may have been faster."""
-    for name in (KERAS_FILE, INFERENCE_FILE, CARD_FILE):
-        with (building / name).open("rb") as handle:
+    for path in building.iterdir():
+        with path.open("rb") as handle:
             os.fsync(handle.fileno())
     sync_folder(building)
     try:
         building.rename(target)
     except OSError:
-        if not target.is_dir():
+        if not (target / CARD_FILE).is_file():
             raise
     sync_folder(target.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,18 +23,36 @@ def add_to(app: typer.Typer) -> None:
 
 def adopt(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="nsfwjs/mobilenet_v2 or open_nsfw.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="nsfwjs/mobilenet_v2, nsfwjs/mobilenet_v2_mid, nsfwjs/inception_v3 or open_nsfw; or your own with "
+            "--card: a .keras file (can be trained); an .onnx file, a folder with a SavedModel, or the URL of a "
+            "TF Serving model (these only score).",
+        ),
+    ],
+    card_file: Annotated[
+        Path | None, typer.Option("--card", metavar="FILE.toml", help="What a model of your own is; see below.")
+    ] = None,
     classes: Annotated[
         list[str] | None, typer.Option("--map", metavar="CLASS=POLICY_CLASS", help="The class map; repeatable.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a published model in as a version of ours."""
+    """Bring a model in as a version of ours: a published one, or your own.
+
+    The card of your own says, in TOML: classes = ["a", "b"] in the order of its outputs; map = {a = "flagged", b =
+    "not_flagged"} or classes of the policy; preprocessing = {recipe = "nsfwjs", size = 224}; and where needed name,
+    licence, notes, layout = "NCHW", output = "name of the output", answers = "logits". Each [[check]] with picture =
+    "beside.png" and probabilities = {a = 0.9, b = 0.1}, or top = "a", is asked before the model is kept.
+    """
     from blindspot.settings import open_home
     from store.errors import UsageError
     from store.fold import fold
     from store.policy import read_policy
-    from train.adopt import adopt as adopt_model
+    from train.adopt import adopt as adopt_published
+    from train.adopt import adopt_own, is_own
 
     home, _ = open_home(ctx.obj)
     pairs = [entry.partition("=") for entry in classes or []]
@@ -42,7 +61,13 @@ def adopt(
     policy = read_policy(home.policy)
     for _, _, policy_class in pairs:
         policy.is_flagged(policy_class)  # refuses what is no class, before anything is fetched
-    card = adopt_model(name, home.models, {left: right for left, _, right in pairs} or None, policy)
+    class_map = {left: right for left, _, right in pairs} or None
+    if is_own(name):
+        card = adopt_own(name, card_file, home.models, class_map, policy)
+    elif card_file is not None:
+        raise UsageError(f"--card is for a model of your own: a file, a folder or a URL. Received: {name!r}")
+    else:
+        card = adopt_published(name, home.models, class_map, policy)
     fold(home)
     show(card.model_dump(mode="json"), f"adopted {card.version} ({card.level}, {card.licence})", as_json)
 

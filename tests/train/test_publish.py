@@ -2,20 +2,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mine.preprocess import prepare
 from mine.runtime import Runtime
-from store.cards import KERAS_FILE, read_card
+from store.cards import KERAS_FILE, ONNX_FILE, Runs, read_card
 from store.errors import ModelError
 from tests.models import adopted
 from tests.train.adopt.pictures import pixels
 from train.adopt import ADOPTERS
 from train.archive import stored_weights
 from train.export import check
-from train.publish import Weights, base_of, publish_head, version_of
+from train.publish import Weights, base_of, publish_head, publish_score_only, version_of
 
 
 @pytest.mark.parametrize("name", ADOPTERS)
@@ -64,3 +65,34 @@ def test_another_head_needs_no_tensorflow() -> None:
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script, adopted("open_nsfw")], check=True, timeout=60)
+
+
+def test_a_proof_that_fails_leaves_nothing_and_one_that_holds_is_asked_again(tmp_path: Path) -> None:
+    fields = {
+        **{"name": "own", "classes": ("a", "b"), "class_map": {"a": "flagged", "b": "not_flagged"}, "input_px": 8},
+        **{"preprocessing": {"recipe": "nsfwjs", "size": 8}, "origin": "tests", "licence": "none"},
+        "runs": Runs(backend="onnx"),
+    }
+
+    def write(folder: Path) -> None:
+        (folder / ONNX_FILE).write_bytes(b"graph")
+
+    def fails(folder: Path) -> None:
+        assert read_card(folder).files.keys() == {ONNX_FILE}
+        raise ModelError("no")
+
+    with pytest.raises(ModelError, match="no"):
+        publish_score_only(tmp_path, fields, "content", write, fails)
+    assert list(tmp_path.iterdir()) == []
+    asked: list[Path] = []
+    made = publish_score_only(tmp_path, fields, "content", write, asked.append)
+    assert publish_score_only(tmp_path, fields, "content", write, asked.append) == made
+    assert (made.level, len(asked), asked[1]) == ("score_only", 2, tmp_path / made.version)
+    turned = {**fields, "classes": ("b", "a")}
+    logits = {**fields, "runs": Runs(backend="onnx", answers="logits")}
+    others = [
+        publish_score_only(tmp_path, one, what, write)
+        for one, what in ((turned, "content"), (logits, "content"), (fields, "else"))
+    ]
+    assert len({made.version, *(one.version for one in others)}) == 4
+    assert len({made.base, *(one.base for one in others)}) == 4

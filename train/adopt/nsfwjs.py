@@ -1,4 +1,4 @@
-"""Adopts the mobilenet_v2 of nsfwjs: weights and old Keras topology in minified JavaScript, without node.
+"""Adopts the three models of nsfwjs: weights and topology in minified JavaScript, without node.
 
 Reads the package's tarball (`fetch.py`); writes nothing.
 """
@@ -6,9 +6,11 @@ Reads the package's tarball (`fetch.py`); writes nothing.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,67 +18,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.errors import AdoptionError
+from train.adopt import frozen_graph, keras_topology
 from train.adopt.fetch import npm_tarball
-from train.adopt.layers import EMBEDDING, HEAD, LAST_CONV, PROBABILITIES, Foreign, Layer
+from train.adopt.layers import Foreign, Layer
 
-FOLDER = "package/dist/models/mobilenet_v2"
+FOLDER = "package/dist/models"
 CLASSES = ("drawing", "hentai", "neutral", "porn", "sexy")
-# The original's names for the layers that ours must call by a fixed name. Two more dense layers follow the
-# 1280 pooled features (`pooled`), so what `head` reads, our embedding, is the 128 of the second.
-NAMES = {"out_relu": LAST_CONV, "flatten_1": "pooled", "dense_2": EMBEDDING, "dense_3": HEAD}
-SETTINGS: dict[str, tuple[str, ...]] = {
-    "InputLayer": (),
-    "ZeroPadding2D": ("padding",),
-    "Conv2D": ("filters", "kernel_size", "strides", "padding", "use_bias"),
-    "DepthwiseConv2D": ("kernel_size", "strides", "padding", "depth_multiplier", "use_bias"),
-    "BatchNormalization": ("axis", "momentum", "epsilon", "center", "scale"),
-    "ReLU": ("max_value", "negative_slope", "threshold"),
-    "AveragePooling2D": ("pool_size", "strides", "padding"),
-    "Dense": ("units", "activation", "use_bias"),
-    "Dropout": ("rate",),
-    "Flatten": (),
-    "Add": (),
-}
-WEIGHTS = {
-    "Conv2D": ("kernel",),
-    "DepthwiseConv2D": ("depthwise_kernel",),
-    "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
-    "Dense": ("kernel", "bias"),
-}
+Weights = dict[str, NDArray[np.float32]]
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[A-Za-z_$][\w$]*(?=:)|![01]|(?<![\w.])\.\d')
 
 
-def read() -> Foreign:
-    """Read mobilenet_v2 of nsfwjs 4.4.0. Raises AdoptionError when it cannot be fetched or understood."""
-    topology, weights = _opened(npm_tarball())
-    layers = tuple(_layers(topology["model_config"]["config"]["layers"], weights))
+def _read(folder: str, side_px: int, layers: Callable[[dict[str, Any], Weights], list[Layer]], notes: str) -> Foreign:
+    """Read one model of nsfwjs 4.4.0. Raises AdoptionError when it cannot be fetched or understood."""
+    topology, weights = _opened(npm_tarball(), f"{FOLDER}/{folder}")
     return Foreign(
-        name="nsfwjs/mobilenet_v2",
-        layers=layers,
+        name=f"nsfwjs/{folder}",
+        layers=tuple(layers(topology, weights)),
         classes=CLASSES,
         class_map={name: name for name in CLASSES},
-        preprocessing={"recipe": "nsfwjs", "size": 224},
-        input_px=224,
-        origin="npm nsfwjs 4.4.0, dist/models/mobilenet_v2",
+        preprocessing={"recipe": "nsfwjs", "size": side_px},
+        input_px=side_px,
+        origin=f"npm nsfwjs 4.4.0, dist/models/{folder}",
         licence="MIT",
-        notes="embedding: the 128 features before the last dense layer; layer `pooled`: the 1280 pooled ones",
+        notes=notes,
     )
 
 
-def _opened(tarball: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+def _opened(tarball: Path, folder: str) -> tuple[dict[str, Any], Weights]:
     try:
         with tarfile.open(tarball) as archive:
-            model = literal(_member(archive, "model"))
+            model = literal(_member(archive, f"{folder}/model"))
             groups = model["weightsManifest"]
-            parts = [shard(_member(archive, path)) for group in groups for path in group["paths"]]
+            parts = [shard(_member(archive, f"{folder}/{path}")) for group in groups for path in group["paths"]]
     except (KeyError, ValueError, tarfile.TarError) as error:
-        raise AdoptionError(f"{tarball}: wanted nsfwjs's {FOLDER}, cannot read it: {error}") from None
+        raise AdoptionError(f"{tarball}: wanted nsfwjs's {folder}, cannot read it: {error}") from None
     specs = [spec for group in groups for spec in group["weights"]]
     return model["modelTopology"], dequantised(b"".join(parts), specs)
 
 
 def _member(archive: tarfile.TarFile, name: str) -> str:
-    handle = archive.extractfile(f"{FOLDER}/{name}.min.js")
+    handle = archive.extractfile(f"{name}.min.js")
     if handle is None:
         raise KeyError(name)
     return handle.read().decode("utf-8")
@@ -84,7 +65,7 @@ def _member(archive: tarfile.TarFile, name: str) -> str:
 
 def literal(script: str) -> dict[str, Any]:
     """The object literal that a minified module exports, as data: bare keys quoted, `!0` true, `.5` 0.5."""
-    start = script.index(".exports={modelTopology") + len(".exports=")
+    start = script.index(".exports={") + len(".exports=")
     value, _ = json.JSONDecoder().raw_decode(_TOKEN.sub(_as_json, script[start:]))
     return dict(value)
 
@@ -104,7 +85,7 @@ def shard(script: str) -> bytes:
     return base64.b64decode(script[start : script.index('"', start)], validate=True)
 
 
-def dequantised(data: bytes, specs: list[dict[str, Any]]) -> dict[str, NDArray[np.float32]]:
+def dequantised(data: bytes, specs: list[dict[str, Any]]) -> Weights:
     """Weights by name from consecutive uint8 values: q * scale + min in double, then float32."""
     weights, position = {}, 0
     for spec in specs:
@@ -119,19 +100,23 @@ def dequantised(data: bytes, specs: list[dict[str, Any]]) -> dict[str, NDArray[n
     return weights
 
 
-def _layers(topology: list[dict[str, Any]], weights: dict[str, NDArray[np.float32]]) -> list[Layer]:
-    """The old Keras topology as layers; the last activation is split off, so that logits can be read."""
-    found = []
-    for old in topology:
-        kind, name = old["class_name"], old["name"]
-        inputs = tuple(NAMES.get(node[0], node[0]) for nodes in old["inbound_nodes"] for node in nodes)
-        config = {key: _frozen(old["config"][key]) for key in SETTINGS[kind]}
-        if NAMES.get(name) == HEAD:
-            config["activation"] = "linear"
-        values = tuple(weights[f"{name}/{part}"] for part in WEIGHTS.get(kind, ()))
-        found.append(Layer(NAMES.get(name, name), kind, config, inputs, values))
-    return [*found, Layer(PROBABILITIES, "Activation", {"activation": "softmax"}, (HEAD,))]
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+# Largest first. An embedding is what the layer `head` reads; other pooled features before it are the layer `pooled`.
+READERS: dict[str, Callable[[], Foreign]] = {
+    "inception_v3": functools.partial(
+        _read,
+        "inception_v3",
+        299,
+        keras_topology.layers,
+        "embedding: the 128 features before the last dense layer; layer `pooled`: the 2048 pooled ones",
+    ),
+    "mobilenet_v2_mid": functools.partial(
+        _read, "mobilenet_v2_mid", 224, frozen_graph.layers, "embedding: the 1792 pooled features"
+    ),
+    "mobilenet_v2": functools.partial(
+        _read,
+        "mobilenet_v2",
+        224,
+        keras_topology.layers,
+        "embedding: the 128 features before the last dense layer; layer `pooled`: the 1280 pooled ones",
+    ),
+}
