@@ -110,7 +110,7 @@ def _crawl(home: Home) -> Web:
         home.settings.write_text(steps.settings_text(web.hosts, port), encoding="utf-8")
         open_home(home.root)  # the settings are checked as any owner's
         summary = crawl_in_own_process(home, "demo-web", say)
-    if "error" in summary:
+    if summary.get("error"):
         raise BlindspotError(f"the demo's crawl failed: {summary['error']}")
     fold(home)
     say(f"crawled {summary['pages']} pages, {summary['pictures']} pictures; refused: {summary['refused']}")
