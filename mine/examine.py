@@ -95,7 +95,8 @@ def refusal_detail(version: str, view: str) -> str:
 
 
 def _measured(pixels: Pixels) -> tuple[dict[str, Any], dict[str, Any]]:
-    return measure(pixels.shown()), hash_picture(pixels.shown())
+    picture = pixels.fresh()
+    return measure(picture), hash_picture(picture)
 
 
 def _answered(task: Task, pixels: Pixels, versions: Versions, look: Look) -> Look:

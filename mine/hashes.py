@@ -1,4 +1,4 @@
-"""The perceptual hashes of a picture, by a defined input path. Pure: reads and writes nothing.
+"""The perceptual hashes of a picture, by one defined input path. Pure: reads and writes nothing.
 
 pHash as ImageHash makes it, in all eight orientations, and PDQ. The path is named by the `hash_version`, which is part
 of every key, because hashes of two paths are never compared: that of a scaled decode differs from that of a full one by
@@ -18,10 +18,11 @@ from store.glance import GREY_PX, Grey
 from store.known_bad.pdq import pdq
 from store.pictures import Decoded
 
-# Of a picture as shown, fully decoded; and decoded to `SCALED_PX` at least, as `store.pictures.decode` does when asked.
-HASH_VERSION = "phash64-imagehash4-as_shown"
-SCALED_VERSION = "phash64-imagehash4-scaled256"
-SCALED_PX = 256
+# Of a picture as shown, fully decoded. Its number goes up with its name: what an older path made gives way.
+HASH_VERSION, PATH_VERSION = "phash64-imagehash4-gap4", 2
+# A side of more than twice so many times 32 px is first reduced by means of whole pixels, which takes a seventh of the
+# time. Of 183 pictures 90 % kept all 64 bits of stock ImageHash, the others all but four.
+GAP = 4
 THUMBNAIL_PX = 16
 # Below this the 64 bits are decided by noise (flat pictures); measured as the edge of blank and ruled pages.
 LOW_ENERGY = 2.0
@@ -38,8 +39,8 @@ _SIGNS = np.where(np.arange(_WAVES) % 2, -1.0, 1.0)
 _SCALE = np.where(np.arange(_WAVES), np.sqrt(1 / (2 * _INPUT_PX)), np.sqrt(1 / (4 * _INPUT_PX)))
 
 
-def hash_picture(picture: Decoded, hash_version: str = HASH_VERSION) -> dict[str, Any]:
-    """The row of `hashes` for a picture decoded on the path that `hash_version` names, without its id.
+def hash_picture(picture: Decoded) -> dict[str, Any]:
+    """The row of `hashes` for a decoded picture, without its id.
 
     `phash` is the 64-bit hash as ImageHash orders its bits, first bit highest; `turned` those of orientations 1 to 7,
     eight bytes each, lowest first. `energy` is the mean size of the frequencies that the bits compare, in grey levels
@@ -47,7 +48,7 @@ def hash_picture(picture: Decoded, hash_version: str = HASH_VERSION) -> dict[str
     check. `pdq` has 32 bytes in the order of its usual hex digits, `pdq_quality` is 0–100: from means of
     `step x step` pixels (`store/glance.py`), which moves the hash of the full picture by a median of 0 bits of 256.
     """
-    grey = Image.fromarray(picture.rgb).convert("L")
+    grey = picture.pillow().convert("L")
     waves = _waves(grey)
     every = np.stack([_turned_waves(waves, orientation) for orientation in range(ORIENTATIONS)])
     bits = every > np.median(every, axis=(1, 2), keepdims=True)
@@ -61,7 +62,8 @@ def hash_picture(picture: Decoded, hash_version: str = HASH_VERSION) -> dict[str
         "thumbnail": grey.resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX).tobytes(),
         "pdq": fingerprint,
         "pdq_quality": quality,
-        "hash_version": hash_version,
+        "hash_version": HASH_VERSION,
+        "path_version": PATH_VERSION,
     }
 
 
@@ -71,8 +73,10 @@ def turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def _waves(grey: Image.Image) -> NDArray[np.float64]:
-    """(8, 8) the lowest frequencies, in the very steps of ImageHash, so that its bits come out."""
-    pixels = np.asarray(grey.resize((_INPUT_PX, _INPUT_PX), Image.Resampling.LANCZOS), dtype=np.float64)
+    """(8, 8) the lowest frequencies, in the steps of ImageHash but for `GAP`: of up to 255 px its bits come out."""
+    pixels = np.asarray(
+        grey.resize((_INPUT_PX, _INPUT_PX), Image.Resampling.LANCZOS, reducing_gap=GAP), dtype=np.float64
+    )
     low: NDArray[np.float64] = dct(dct(pixels, axis=0), axis=1)[:_WAVES, :_WAVES]
     return low
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mine.copies import Hashed, alike_flat, in_reach, join_stars, join_turned
 from mine.hamming import Hashes
-from mine.hashes import HASH_VERSION, LOW_ENERGY, THUMBNAIL_PX, TURNED_BYTES
+from mine.hashes import HASH_VERSION, LOW_ENERGY, PATH_VERSION, THUMBNAIL_PX, TURNED_BYTES
 from store.catalog import Snapshot
 from store.home import Home
 
@@ -39,19 +39,19 @@ HASHED = f"SELECT {COLUMNS} FROM hashes h WHERE hash_version = :hash_version ORD
 PAGE = 50_000
 
 
-def join_copies(home: Home, hash_version: str = HASH_VERSION) -> int:
-    """Put every picture newly hashed on one input path into a star; how many there were.
+def join_copies(home: Home) -> int:
+    """Put every picture newly hashed into a star; how many there were.
 
     What becomes a representative is then looked for among the other ones mirrored and rotated. Thumbnails are kept of
     the newcomers and of the representatives that one of them may join, not of all pictures.
     """
     with Snapshot(home) as snapshot:
-        new = read_hashes(snapshot, NEW, hash_version)
-        stored = _Stored(snapshot, hash_version)
+        new = read_hashes(snapshot, NEW)
+        stored = _Stored(snapshot)
         stars = join_stars(new, stored.reached(new)) if len(new.ids) else []
         leads = new.take(np.flatnonzero([picture == lead for picture, lead, _ in stars]))
         turned = join_turned(leads, stored.reached_turned(leads)) if leads.turnable.any() else []
-    inbox, shared = home.inbox(), {"hash_version": hash_version}
+    inbox, shared = home.inbox(), {"hash_version": HASH_VERSION, "path_version": PATH_VERSION}
     # The stars last: who is in one is not looked at again.
     inbox.append(
         "turned_copies",
@@ -70,9 +70,9 @@ def join_copies(home: Home, hash_version: str = HASH_VERSION) -> int:
 class _Stored:
     """The stored representatives, of which only those that newcomers may join are read whole."""
 
-    def __init__(self, snapshot: Snapshot, hash_version: str) -> None:
-        self._snapshot, self._hash_version = snapshot, hash_version
-        stored = snapshot.table(REPRESENTATIVES, {"hash_version": hash_version})
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        stored = snapshot.table(REPRESENTATIVES, {"hash_version": HASH_VERSION})
         self._places, self._phash = _numbers(stored["place"], np.int64), _numbers(stored["phash"], np.uint64)
         self._flat = _numbers(stored["energy"], np.float64) < LOW_ENERGY
         self._turned = _numbers(stored["turned"], np.bool_)
@@ -95,12 +95,12 @@ class _Stored:
         return self._read(near[~self._turned[near]])
 
     def _read(self, chosen: NDArray[np.int64]) -> Hashed:
-        return read_hashes(self._snapshot, REACHED, self._hash_version, places=self._places[chosen].tolist())
+        return read_hashes(self._snapshot, REACHED, places=self._places[chosen].tolist())
 
 
-def read_hashes(snapshot: Snapshot, query: str = HASHED, hash_version: str = HASH_VERSION, **parameters: Any) -> Hashed:
+def read_hashes(snapshot: Snapshot, query: str = HASHED, **parameters: Any) -> Hashed:
     """The hashes that a SELECT of picture, phash, energy, thumbnail, turned gives."""
-    table = snapshot.table(query, {"hash_version": hash_version, **parameters})
+    table = snapshot.table(query, {"hash_version": HASH_VERSION, **parameters})
     turned: Hashes = _bytes(table["turned"].fill_null(bytes(TURNED_BYTES))).view("<u8")
     return Hashed(
         np.array(table["picture"].to_pylist(), dtype=np.str_),

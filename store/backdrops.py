@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from store.errors import PictureError
@@ -18,8 +17,8 @@ Backdrop = Literal["white", "black", "dropped"]
 DEEP = {"white": 255, "black": 0}
 
 
-def flattened(image: Image.Image, backdrop: Backdrop = "white") -> NDArray[np.uint8]:
-    """Any mode as `(H, W, 3) uint8 RGB`, transparent parts on `backdrop`, 16-bit values scaled and not clipped.
+def flattened(image: Image.Image, backdrop: Backdrop = "white") -> Image.Image:
+    """Any mode as `RGB`, transparent parts on `backdrop`, 16-bit values scaled and not clipped.
 
     Raises PictureError `unsupported` for floating-point samples.
     """
@@ -28,7 +27,7 @@ def flattened(image: Image.Image, backdrop: Backdrop = "white") -> NDArray[np.ui
         grey = np.clip(deep // 257, 0, 255).astype(np.uint8)
         if "transparency" in image.info and backdrop in DEEP:
             grey[deep == image.info["transparency"]] = DEEP[backdrop]
-        return np.repeat(grey[..., None], 3, axis=2)
+        return Image.fromarray(grey).convert("RGB")
     if image.mode == "F":
         raise PictureError("unsupported", "a picture of floating-point samples has no agreed white")
     if image.has_transparency_data:
@@ -37,4 +36,4 @@ def flattened(image: Image.Image, backdrop: Backdrop = "white") -> NDArray[np.ui
         if backdrop != "dropped":
             image = Image.new("RGBA", layer.size, backdrop)
             image.alpha_composite(layer)
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
+    return image if image.mode == "RGB" else image.convert("RGB")

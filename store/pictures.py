@@ -14,7 +14,7 @@ import re
 import struct
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 
@@ -99,6 +99,11 @@ class Decoded:
     frames: int
     has_alpha: bool
     reduced: bool
+    image: Image.Image | None = field(default=None, repr=False, compare=False)
+
+    def pillow(self) -> Image.Image:
+        """The same pixels as Pillow holds them: a copy costs half as much as decoding the JPEG did."""
+        return self.image or Image.fromarray(self.rgb)
 
 
 def sniff(data: bytes) -> str | None:
@@ -233,7 +238,8 @@ def _decode_open(
         image = image.transpose(turn)
     width, height = turned((width, height), turn)
     has_alpha = image.has_transparency_data
-    return Decoded(flattened(image, backdrop), width, height, name, frames, has_alpha, needed > 1)
+    shown = flattened(image, backdrop)
+    return Decoded(np.array(shown), width, height, name, frames, has_alpha, needed > 1, shown)
 
 
 def scaling(image: Image.Image, at_least_px: int | None) -> int:

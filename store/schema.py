@@ -106,22 +106,23 @@ hashes = _table(
     Column("thumbnail", LargeBinary),
     Column("hash_version", Text),
     Column("turned", LargeBinary), Column("pdq", LargeBinary), Column("pdq_quality", Integer),
-    key=("picture", "hash_version"),
+    Column("path_version", Integer),
+    key=("picture",), newest="path_version",
 )  # fmt: skip
 copies = _table(
     "copies",
     "stars of near-copies: each picture points at its group's representative (itself when it is one)",
     Column("picture", Text), Column("representative", Text), Column("distance_bits", Integer),
-    Column("hash_version", Text),
-    key=("picture", "hash_version"),
+    Column("hash_version", Text), Column("path_version", Integer),
+    key=("picture",), newest="path_version",
 )  # fmt: skip
 turned_copies = _table(
     "turned_copies",
     "representatives that are mirrored or rotated copies of another one, and how the picture must be turned to "
     "lie like it: so many quarter turns against the clock, 4 more = mirrored first; they share no verdict",
     Column("picture", Text), Column("representative", Text), Column("orientation", Integer),
-    Column("distance_bits", Integer), Column("hash_version", Text),
-    key=("picture", "hash_version"),
+    Column("distance_bits", Integer), Column("hash_version", Text), Column("path_version", Integer),
+    key=("picture",), newest="path_version",
 )  # fmt: skip
 family_definitions = _table(
     "family_definitions",

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import imagehash
@@ -13,11 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mine.hashes import (
-    HASH_VERSION,
+    GAP,
     LOW_ENERGY,
     ORIENTATIONS,
-    SCALED_PX,
-    SCALED_VERSION,
     THUMBNAIL_PX,
     TURNED_BYTES,
     hash_picture,
@@ -37,9 +34,13 @@ def bits(one: bytes, other: bytes) -> int:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_the_hash_is_imagehash_bit_for_bit(name: str) -> None:
+def test_the_hash_is_that_of_imagehash(name: str) -> None:
     rgb = pixels(name)
-    assert f"{row(rgb)['phash']:016x}" == str(imagehash.phash(Image.fromarray(rgb)))
+    small = Image.fromarray(rgb).convert("L").resize((32, 32), Image.Resampling.LANCZOS, reducing_gap=GAP)
+    found = f"{row(rgb)['phash']:016x}"
+    assert found == str(imagehash.phash(small))
+    # Of the whole of a larger picture a few bits are others.
+    assert imagehash.hex_to_hash(found) - imagehash.phash(Image.fromarray(rgb)) <= 4
 
 
 @settings(max_examples=30, deadline=None)
@@ -83,17 +84,6 @@ def test_pdq_is_that_of_the_reference_but_for_a_few_bits(name: str) -> None:
     found = row(rgb)
     assert bits(found["pdq"], np.packbits(expected.astype(np.uint8)).tobytes()) <= 6
     assert abs(found["pdq_quality"] - quality) <= 5
-
-
-def test_a_scaled_decode_hashes_under_another_name() -> None:
-    rgb = np.tile(pixels("chelsea"), (3, 3, 1))
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=90)
-    scaled = decode(buffer.getvalue(), at_least_px=SCALED_PX)
-    assert min(scaled.rgb.shape[:2]) < min(rgb.shape[:2])
-    full, fast = hash_picture(decode(buffer.getvalue())), hash_picture(scaled, SCALED_VERSION)
-    assert (full["hash_version"], fast["hash_version"]) == (HASH_VERSION, SCALED_VERSION)
-    assert bits(full["pdq"], fast["pdq"]) <= 6, "made from means of the same pixels"
 
 
 def test_the_thumbnail_is_grey_row_by_row() -> None:

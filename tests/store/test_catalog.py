@@ -177,3 +177,18 @@ def test_a_reader_of_an_older_snapshot_is_told_to_fold(home: Home) -> None:
             with pytest.raises(CatalogError, match=r"is of an older version; run `blindspot fold`"):
                 snapshot.value(query)
         assert snapshot.value("SELECT count(*) FROM sightings") == 1
+
+
+def test_what_an_older_home_measured_gives_way_to_a_newer_measuring_and_never_the_reverse(home: Home) -> None:
+    home.inbox().append("measurements", [{"picture": name, "width_px": 1} for name in ("p", "q")])
+    fold(home)
+    with duckdb.connect(str(home.catalog)) as old:
+        old.execute("ALTER TABLE measurements DROP COLUMN measure_version")
+        old.execute("ALTER TABLE measurements DROP COLUMN components")
+    home.inbox().append("measurements", [{"picture": "p", "width_px": 2, "components": 5, "measure_version": 2}])
+    fold(home)
+    for number, width in ((1, 8), (2, 9)):
+        home.inbox().append("measurements", [{"picture": "p", "width_px": width, "measure_version": number}])
+        fold(home)
+    found = select(home, "SELECT picture, width_px, components, measure_version FROM measurements ORDER BY picture")
+    assert found == [("p", 2, 5, 2), ("q", 1, None, None)]
