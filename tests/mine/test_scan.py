@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from PIL import Image
@@ -200,6 +201,26 @@ def test_a_new_version_needs_no_measuring_again(looked: Filled, tmp_path: Path) 
     other = variant(mine.home.models, "other.1")
     tasks = missing(mine.home, [champion().name, other.version])
     assert tasks == [Task(picture, True, (("other.1", "as_shown"),)) for picture in mine.ids]
+
+
+def test_what_an_older_version_of_ours_measured_and_hashed_is_looked_at_again_and_not_scored_again(
+    looked: Filled, tmp_path: Path
+) -> None:
+    mine = looked.copy(tmp_path / "home")
+    fold(mine.home)
+    with duckdb.connect(str(mine.home.catalog)) as older:
+        older.execute("ALTER TABLE measurements DROP COLUMN measure_version")
+        older.execute("ALTER TABLE measurements DROP COLUMN sharpness")
+        older.execute("ALTER TABLE hashes DROP COLUMN path_version")
+        older.execute("UPDATE hashes SET hash_version = 'older', phash = 1")
+    fold(mine.home)
+    assert missing(mine.home, [champion().name]) == [Task(picture, False, ()) for picture in mine.ids]
+    assert scanned(mine.home).looked_at == len(mine.ids)
+    check_whole(mine)
+    with Snapshot(mine.home) as snapshot:
+        assert snapshot.value("SELECT count(sharpness) FROM measurements") == len(mine.ids)
+        assert snapshot.value("SELECT count(*) FROM hashes WHERE phash = 1 OR hash_version = 'older'") == 0
+    assert scanned(mine.home).looked_at == 0
 
 
 def test_second_opinions_are_not_asked_about_suites(fresh: Filled, tmp_path: Path) -> None:

@@ -423,3 +423,14 @@ def test_link_rot_is_the_newest_sighting_and_what_was_said_since(home: Home) -> 
     ]
     seen_last = "SELECT seen_at, host, source FROM link_rot WHERE picture = 'new'"
     assert select(home, seen_last) == [(later(5).replace(tzinfo=None), "a.test", "a.test")]
+
+
+def test_looks_add_bytes_and_proportions_to_what_was_measured(home: Home) -> None:
+    catalog(
+        home,
+        pictures=[picture("a"), picture("b")],
+        measurements=[{"picture": "a", "width_px": 40, "height_px": 10, "components": 3, "measured_at": NOW}],
+    )
+    size = select(home, "SELECT size_bytes FROM pictures WHERE picture = 'a'")[0][0]
+    found = select(home, "SELECT picture, components, aspect, size_bytes, bytes_per_pixel FROM looks")
+    assert found == [("a", 3, 4.0, size, size / 400)]
