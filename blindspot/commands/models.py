@@ -40,7 +40,7 @@ def adopt(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a model in as a version of ours: a published one, or your own.
+    """Bring in a model: a published one, or your own.
 
     The card of your own says, in TOML: classes = ["a", "b"] in the order of its outputs; map = {a = "flagged", b =
     "not_flagged"} or classes of the policy; preprocessing = {recipe = "nsfwjs", size = 224}; and where needed name,
