@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from blindspot.domains.truth import FOLDER
 from blindspot.settings import TEMPLATE
 from store.errors import HomeError
 from store.files import write_durably
@@ -37,8 +39,16 @@ miss_rate = 0.05
 """
 
 
-def make_home(root: Path, settings: str = TEMPLATE, policy: str = POLICY) -> Home:
-    """Make `root` a home. Raises HomeError when it holds one already, or other people's files."""
+def make_home(
+    root: Path,
+    settings: str = TEMPLATE,
+    policy: str = POLICY,
+    furnish: Callable[[Home], object] = lambda home: None,
+) -> Home:
+    """Make `root` a home; `furnish` puts its own into the folder `domain`, anew when an earlier try was killed.
+
+    Raises HomeError when `root` holds a home already, or other people's files.
+    """
     home = Home(root.resolve())
     if home.settings.exists():
         raise HomeError(f"{home.root} is a blindspot home already; nothing was changed")
@@ -46,6 +56,7 @@ def make_home(root: Path, settings: str = TEMPLATE, policy: str = POLICY) -> Hom
     ours = {path.name for path in (home.policy, home.catalog, home.snapshot, home.lock)} | {
         "inbox",
         f"{home.catalog.name}.wal",
+        FOLDER,
     }
     names = [path.name for path in home.root.iterdir()] if home.root.exists() else []
     if any(not name.startswith(".") and name not in ours for name in names):
@@ -54,5 +65,6 @@ def make_home(root: Path, settings: str = TEMPLATE, policy: str = POLICY) -> Hom
     if not home.policy.exists():
         write_durably(home.policy, policy.encode())
     fold(home)
+    furnish(home)
     write_durably(home.settings, settings.encode())  # last: its presence says that the home is whole
     return home

@@ -49,6 +49,8 @@ MISSING = f"""
 def missing(home: Home, versions: Sequence[str], views: Sequence[str] = (AS_SHOWN,)) -> list[Task]:
     """The pictures that lack measurements or a score by one of `versions` (the champion first), and what they lack.
 
+    Without versions, what is to be measured and hashed.
+
     A view is not missing where it cannot differ from `as_shown`; of a picture that was never measured it may be.
     """
     # Every question once, however many pictures lack it.
@@ -64,7 +66,7 @@ def missing(home: Home, versions: Sequence[str], views: Sequence[str] = (AS_SHOW
             alpha=[look.alpha for look in looks],
             oblong=[look.oblong for look in looks],
             longest_px=[look.longest_px for look in looks],
-            first=versions[0],
+            first=versions[0] if versions else None,
             hash_version=HASH_VERSION,
             measure_version=MEASURE_VERSION,
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from blindspot.output import AsJson, Limit, show, show_rows
+from blindspot.output import AsJson, Limit, progress, show, show_rows
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,12 +25,35 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(suite, name="suite")
 
 
-def init(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Make the folder a home: settings, a policy, an empty catalog."""
+def init(
+    ctx: typer.Context,
+    domain: Annotated[
+        str | None,
+        typer.Option("--domain", metavar="NAME", help="With the pictures and truth of a stand-in: emblem, shoebox/b."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the folder a home: settings, a policy, an empty catalog.
+
+    A stand-in is a harmless domain of which everything is known: its pictures are made into the folder domain/, beside
+    a table of truth, and its policy is the home's.
+    """
+    from blindspot.domains.lay import commands, lay_out
+    from blindspot.domains.pack import find_pack
+    from blindspot.domains.truth import FILE, FOLDER, read_truth
     from blindspot.init import make_home
 
-    home = make_home(ctx.obj)
-    show({"home": str(home.root)}, f"{home.root} is a blindspot home; edit policy.toml, then adopt a model", as_json)
+    if domain is None:
+        home = make_home(ctx.obj)
+        text = f"{home.root} is a blindspot home; edit policy.toml, then adopt a model"
+        show({"home": str(home.root)}, text, as_json)
+        return
+    pack = find_pack(domain)
+    with progress("making pictures") as update:
+        home = make_home(ctx.obj, policy=pack.policy, furnish=lambda home: lay_out(home, pack.pictures(), update))
+    count, now = len(read_truth(home.root / FOLDER / FILE)), commands(home)
+    text = f"{home.root} is a home of {count} pictures with their truth in domain/truth.csv; now:\n  "
+    show({"home": str(home.root), "pictures": count, "commands": now}, text + "\n  ".join(now), as_json)
 
 
 def doctor(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blindspot.output import AsJson, say, show, user
+from blindspot.output import AsJson, progress, say, show, user
+
+if TYPE_CHECKING:
+    from store.home import Home
+    from store.policy import Policy
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,6 +23,9 @@ def add_to(app: typer.Typer) -> None:
 def train(
     ctx: typer.Context,
     parent: Annotated[str, typer.Option("--from", metavar="VERSION", help="The version to start from.")] = "champion",
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="A small net of its own, where there is no model to start from.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Retrain the head on the verdicts, with replay of the rest."""
@@ -30,6 +37,9 @@ def train(
 
     home, settings = open_home(ctx.obj)
     home, policy = unbraked(home), read_policy(home.policy)
+    if from_scratch:
+        _train_first(home, policy, as_json)
+        return
     policy.flag_mask(find_version(home, parent))
     fold(home)
     made = train_candidate(home, policy, parent, settings.mix(), say)
@@ -37,6 +47,17 @@ def train(
     data = {"version": made.card.version, "mix": made.mix.name, "validation_loss": made.validation_loss}
     text = f"candidate {made.card.version} from mix {made.mix.name}; `blindspot gate {made.card.version}` judges it"
     show(data, text, as_json)
+
+
+def _train_first(home: Home, policy: Policy, as_json: bool) -> None:
+    from store.fold import fold
+    from train.first import train_first
+
+    fold(home)
+    with progress("looking at pictures") as update:
+        card, loss = train_first(home, policy, say=say, progress=update)
+    text = f"{card.version} is trained ({card.origin}); `blindspot models promote {card.version}` makes it the champion"
+    show({"version": card.version, "validation_loss": loss}, text, as_json)
 
 
 def gate(
