@@ -82,6 +82,8 @@ def look(process_id: int, home: Home, began: float) -> Sample | None:
                 tree += child.memory_full_info().pss
         links = [str(path.readlink()) for path in Path(f"/proc/{process_id}/fd").iterdir() if path.is_symlink()]
         sockets = sum(link.startswith("socket:") for link in links)
+        if not own:  # its memory is gone, its end not yet told
+            return None
         return Sample(at_s, settled(home), (own + tree) / 1e6, own / 1e6, len(links) - sockets, sockets)
     except (psutil.Error, sqlite3.Error, OSError):
         return None

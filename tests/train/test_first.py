@@ -45,5 +45,5 @@ def test_from_an_empty_home_to_scores(emblems: Home) -> None:
     _blindspot(emblems, "models", "promote", made["version"])
     _blindspot(emblems, "mine", "run")
     counted = "SELECT count(*) AS n FROM scores WHERE view = 'as_shown' UNION ALL SELECT count(*) FROM pictures"
-    scored, pictures = (row["n"] for row in json.loads(_blindspot(emblems, "sql", counted, "--json")))
+    (scored,), (pictures,) = json.loads(_blindspot(emblems, "sql", counted, "--json"))["rows"]
     assert scored == pictures > 250
