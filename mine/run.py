@@ -1,4 +1,6 @@
-"""One run of mining: scan → copies → families → findings → queue, with a fold between, because each reads the last.
+"""One run of mining: scan → copies → families → look-alikes → findings → queue.
+
+With a fold between, because each reads the last.
 
 Reads and writes the catalog only through the snapshot and the inbox; holds `mine.lock` meanwhile.
 """
@@ -15,6 +17,7 @@ from dataclasses import dataclass, field
 from mine.detectors import DETECTORS, Detector
 from mine.families import assign_families
 from mine.lanes import make_queue
+from mine.lookalikes import join_look_alikes
 from mine.scan import scan
 from mine.stars import join_copies
 from mine.views import views_named
@@ -71,6 +74,7 @@ def mine(
         done.copies = join_copies(home)
         assign_families(home)
         fold(home)
+        join_look_alikes(home, first.base)
         done.findings, done.failed_detectors = detect(home, champion, policy.version)
         fold(home)
         done.queued = make_queue(home, champion, policy.version, queue_size)

@@ -24,6 +24,7 @@ from PIL import Image
 from store.backdrops import Backdrop
 from store.errors import UsageError
 from store.pictures import Decoded, Frame
+from store.rgb import image_of, pixels_of
 
 Pixels = NDArray[np.uint8]
 AS_SHOWN = "as_shown"
@@ -71,7 +72,7 @@ class View:
 def reencoded(rgb: Pixels, quality: int) -> Pixels:
     """Once through JPEG at that quality, with Pillow's subsampling."""
     buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality)
+    image_of(rgb).save(buffer, "JPEG", quality=quality)
     with Image.open(buffer) as image:
         return np.array(image)
 
@@ -81,7 +82,7 @@ def resized(rgb: Pixels, kernel: Image.Resampling, longest_px: int) -> Pixels:
     height, width = rgb.shape[:2]
     scale = longest_px / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.array(Image.fromarray(rgb).resize(size, kernel))
+    return pixels_of(image_of(rgb).resize(size, kernel))
 
 
 def letterboxed(rgb: Pixels) -> Pixels:

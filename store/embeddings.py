@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,18 +57,24 @@ def without_pictures(shard: Path, forbidden: Callable[[str], bool]) -> int:
     return int(table.num_rows - kept.num_rows)
 
 
+def embedded(home: Home, base: str) -> Iterator[tuple[list[str], Vectors]]:
+    """What is embedded under `base`, shard by shard: pictures and vectors (N, D); of one embedded twice the first."""
+    seen: set[str] = set()
+    for path in shards(home, base):
+        table = pq.read_table(path)
+        pictures = table["picture"].to_pylist()
+        first = {picture: index for index, picture in reversed(list(enumerate(pictures))) if picture not in seen}
+        chosen = sorted(first.values())
+        seen.update(first)
+        yield [pictures[index] for index in chosen], _vectors(table)[chosen]
+
+
 def read_embeddings(home: Home, base: str) -> tuple[list[str], Vectors]:
-    """All pictures embedded under `base`, with vectors (N, D); of one embedded twice the first counts."""
-    paths = shards(home, base)
-    if not paths:
+    """All of `embedded` in one: pictures, and vectors (N, D)."""
+    blocks = list(embedded(home, base))
+    if not blocks:
         return [], np.zeros((0, 0), np.float32)
-    tables = [pq.read_table(path) for path in paths]
-    pictures = [picture for table in tables for picture in table["picture"].to_pylist()]
-    vectors = np.concatenate([_vectors(table) for table in tables])
-    first: dict[str, int] = {}
-    for index, picture in enumerate(pictures):
-        first.setdefault(picture, index)
-    return list(first), vectors[list(first.values())]
+    return [picture for pictures, _ in blocks for picture in pictures], np.concatenate([block for _, block in blocks])
 
 
 def _encoded(table: pa.Table) -> bytes:

@@ -14,7 +14,7 @@ import re
 import struct
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
@@ -25,6 +25,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from store.backdrops import Backdrop, flattened
 from store.errors import PictureError
+from store.rgb import image_of, pixels_of
 
 # The limits below replace Pillow's own, which only warns.
 Image.MAX_IMAGE_PIXELS = None
@@ -85,7 +86,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture as pixels: `rgb` is `(H, W, 3) uint8 RGB 0–255`, as shown.
+    """A picture as pixels: `rgb` is `(H, W, 3) uint8 RGB 0–255`, as shown, not to be written to.
 
     That is with EXIF applied, alpha on white, the first frame, unless another frame or backdrop was asked for.
     `width_px`, `height_px` are the sizes of the original as shown, also when `rgb` is smaller: because the picture is
@@ -99,11 +100,10 @@ class Decoded:
     frames: int
     has_alpha: bool
     reduced: bool
-    image: Image.Image | None = field(default=None, repr=False, compare=False)
 
     def pillow(self) -> Image.Image:
-        """The same pixels as Pillow holds them: a copy costs half as much as decoding the JPEG did."""
-        return self.image or Image.fromarray(self.rgb)
+        """The same pixels as Pillow holds them."""
+        return image_of(self.rgb)
 
 
 def sniff(data: bytes) -> str | None:
@@ -239,7 +239,7 @@ def _decode_open(
     width, height = turned((width, height), turn)
     has_alpha = image.has_transparency_data
     shown = flattened(image, backdrop)
-    return Decoded(np.array(shown), width, height, name, frames, has_alpha, needed > 1, shown)
+    return Decoded(pixels_of(shown), width, height, name, frames, has_alpha, needed > 1)
 
 
 def scaling(image: Image.Image, at_least_px: int | None) -> int:

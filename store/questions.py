@@ -178,6 +178,21 @@ QUESTIONS: dict[str, Question] = {
         LEFT JOIN seen s USING (picture) ORDER BY c.distance_bits, c.picture""",
         (ONE_PICTURE,),
     ),
+    "look_alikes_of": Question(
+        "what else does a network see as near to a picture, and how is it judged?",
+        _columns("picture cosine base source flag_score"),
+        """
+        WITH lead AS (
+            SELECT coalesce((SELECT representative FROM copies WHERE picture = $picture), $picture) AS representative),
+        either AS (
+            SELECT look_alike AS picture, base, cosine FROM look_alikes JOIN lead ON picture = representative
+            UNION SELECT picture, base, cosine FROM look_alikes JOIN lead ON look_alike = representative)
+        SELECT e.picture, max(e.cosine) AS cosine, e.base, p.source, s.flag_score
+        FROM either e LEFT JOIN pictures p USING (picture)
+        LEFT JOIN scores s ON s.picture = e.picture AND s.version = $version AND s.view = 'as_shown'
+        GROUP BY ALL ORDER BY cosine DESC, picture""",
+        (ONE_PICTURE, BY),
+    ),
     "copy_groups": Question(
         "which pictures are copied most, and over how many sources?",
         _columns("representative pictures sources largest_bits"),

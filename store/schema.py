@@ -124,6 +124,13 @@ turned_copies = _table(
     Column("distance_bits", Integer), Column("hash_version", Text), Column("path_version", Integer),
     key=("picture",), newest="path_version",
 )  # fmt: skip
+look_alikes = _table(
+    "look_alikes",
+    "representatives that a network sees as near: of each the five nearest stored when it came, by the cosine of "
+    "their embeddings under one frozen base; no copies, and they share nothing",
+    Column("picture", Text), Column("base", Text), Column("look_alike", Text), Column("cosine", Double),
+    key=("picture", "base", "look_alike"),
+)  # fmt: skip
 family_definitions = _table(
     "family_definitions",
     "named sets of pictures: a rule over measurements, a frozen cluster, or a label; never a model's "

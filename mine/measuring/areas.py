@@ -11,6 +11,8 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from store.rgb import whole
+
 THUMBNAIL_PX = 64
 
 
@@ -53,8 +55,9 @@ def _sums(rgb: NDArray[np.uint8], tops: NDArray[np.int64], lefts: NDArray[np.int
     height, width, _ = rgb.shape
     # 257 rows of 255 still fit into 16 bits, which is twice as fast.
     narrow = np.uint16 if np.diff(tops).max() <= 257 else np.uint32
-    lines = np.ascontiguousarray(rgb).reshape(height, width * 3)
-    bands = np.empty((THUMBNAIL_PX, width * 3), narrow)
+    lines = np.ascontiguousarray(whole(rgb)).reshape(height, -1)
+    bands = np.empty((THUMBNAIL_PX, lines.shape[1]), narrow)
     for band, (top, end) in enumerate(itertools.pairwise(tops)):
         np.add.reduce(lines[top:end], axis=0, dtype=narrow, out=bands[band])
-    return np.add.reduceat(bands.reshape(THUMBNAIL_PX, width, 3), lefts[:-1], axis=1, dtype=np.int64)
+    colours = bands.reshape(THUMBNAIL_PX, width, -1)[..., :3]
+    return np.add.reduceat(colours, lefts[:-1], axis=1, dtype=np.int64)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mine.measuring.areas import grey_levels
+from store.rgb import whole
 
 # At most 8 x 8 tiles of 32 x 32 px: below 256 px nearly everything is looked at. Chosen by eye: a millisecond.
 TILES, TILE_PX = 8, 32
@@ -53,7 +54,7 @@ def texture(rgb: NDArray[np.uint8]) -> Texture:
 def tiles(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """`(R, h + 2, C, w + 2, 3)`: R x C tiles of `(H, W, 3)` that do not overlap, with one pixel more on every side."""
     rows, columns = (_places(side) for side in rgb.shape[:2])
-    taken = rgb.take(rows.ravel(), axis=0).take(columns.ravel(), axis=1)
+    taken = whole(rgb).take(rows.ravel(), axis=0).take(columns.ravel(), axis=1)[..., :3]
     return taken.reshape(*rows.shape, *columns.shape, 3)
 
 

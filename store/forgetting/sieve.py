@@ -17,12 +17,17 @@ from store.forgetting.tombstones import Tombstones
 from store.forgetting.traces import Traces
 
 # Columns that decide about the whole row.
-PICTURES, URLS, SOURCES, HOSTS = ("picture", "representative"), ("url", "page"), ("source", "site"), ("host",)
+PICTURES, URLS, SOURCES, HOSTS = (
+    ("picture", "representative", "look_alike"),
+    ("url", "page"),
+    ("source", "site"),
+    ("host",),
+)
 DECIDING = frozenset([*PICTURES, *URLS, *SOURCES, *HOSTS])
 NESTED = r"(?i)://.*(://|%3a%2f)|[0-9a-f]{64}|^[^:]*$"
 # Text of ours that names nothing of the web, and what only the home's owner writes: never searched.
 OURS = frozenset((
-    "batch", "candidate", "certificate", "champion", "class", "crawl", "cycle", "decision", "detector", "error",
+    "base", "batch", "candidate", "certificate", "champion", "class", "crawl", "cycle", "decision", "detector", "error",
     "evaluation", "family", "format", "hash_version", "hint", "job", "kind", "label", "lane", "mix", "outcome",
     "parent", "policy_version", "queue", "request", "reviewer", "role", "sample", "slice", "spider", "split",
     "stage", "stopped", "suite", "target", "threshold_kind", "undoes", "verb", "verdict", "version", "view",
