@@ -6,16 +6,19 @@ scikit-image's photographs, whole and in overlapping halves and quarters; each c
 Recall: edited crops within 4 bits that the second check confirms (a verdict is shared) and within 8 (kept on one side
 of a split), of lively crops, and of flat ones, whose grey alone is compared. Precision: of all pairs found between the
 edited and the originals, lively ones, those of one crop; overlapping crops of one photograph count as wrong. Stars know
-one orientation: a mirrored or turned picture is a picture of its own. No claim, a price list.
+one orientation: a mirrored or turned picture is a picture of its own, and the last column has those of which the
+relation beside the stars says whose turned copy they are. No claim, a price list.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+
+from mine.hamming import Indices, Pairs
 
 SIDE = 256
 # Of a photograph's shorter side: how large the crops are.
@@ -72,6 +75,7 @@ EDITS: dict[str, Edit] = {
     "text across the foot": lettered,
     "mirrored": ImageOps.mirror,
     "turned by 90 degrees": lambda crop: crop.transpose(Image.Transpose.ROTATE_90),
+    "mirrored, quality 60": lambda crop: saved(60)(ImageOps.mirror(crop)),
     "turned by 3 degrees": lambda crop: crop.rotate(3, Image.Resampling.BICUBIC),
     "brighter by 20 %": lambda crop: ImageEnhance.Brightness(crop).enhance(1.2),
     "grey": lambda crop: crop.convert("L").convert("RGB"),
@@ -79,8 +83,17 @@ EDITS: dict[str, Edit] = {
 }
 
 
+def gathered(blocks: Iterable[Pairs]) -> tuple[Indices, Indices]:
+    """The two sides of all pairs."""
+    left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for ours, theirs, _ in blocks:
+        left.append(ours)
+        right.append(theirs)
+    return np.concatenate(left), np.concatenate(right)
+
+
 def main() -> None:
-    from mine.copies import ALIKE_THUMBNAIL, SAME_THUMBNAIL, SHARE_BITS, SPLIT_BITS, Hashed, near_pairs
+    from mine.copies import ALIKE_THUMBNAIL, SAME_THUMBNAIL, SHARE_BITS, SPLIT_BITS, Hashed, near_pairs, turned_pairs
     from mine.hashes import hash_picture
     from store.pictures import decode
 
@@ -96,24 +109,30 @@ def main() -> None:
             np.array([row["phash"] for row in rows], np.uint64),
             np.array([row["energy"] for row in rows]),
             thumbnails,
+            np.frombuffer(b"".join(row["turned"] for row in rows), "<u8").reshape(len(rows), -1),
         )
 
     originals = crops()
     before = hashed(originals)
     flat = before.flat
     print(f"{len(originals)} crops of {SIDE} px, {int(flat.sum())} of them flat")
-    print(f"{'edit':26}" + "".join(f"{f'recall at {bits}':>14}{'flat':>8}{'precision':>11}" for bits in (4, 8)))
+    print(
+        f"{'edit':26}"
+        + "".join(f"{f'recall at {bits}':>14}{'flat':>8}{'precision':>11}" for bits in (4, 8))
+        + f"{'turned':>9}"
+    )
     for name, edit in EDITS.items():
         after, cells = hashed([edit(crop) for crop in originals]), ""
         for bits, levels in ((SHARE_BITS, SAME_THUMBNAIL), (SPLIT_BITS, ALIKE_THUMBNAIL)):
-            blocks = [(left, right) for left, right, _ in near_pairs(after, before, bits, levels)]
-            left, right = (np.concatenate(side) for side in zip(*blocks, strict=True))
+            left, right = gathered(near_pairs(after, before, bits, levels))
             lively = ~(after.flat[left] & flat[right])
             own = left == right
             precision = f"{own[lively].mean():.3f}" if lively.any() else "-"
             cells += f"{(own & ~flat[right]).sum() / (~flat).sum():14.3f}"
             cells += f"{(own & flat[right]).sum() / max(1, flat.sum()):8.3f}{precision:>11}"
-        print(f"{name:26}{cells}", flush=True)
+        left, right = gathered(turned_pairs(after, before, SHARE_BITS, SAME_THUMBNAIL))
+        turned = len(np.unique(left[(left == right) & ~flat[right]])) / (~flat).sum()
+        print(f"{name:26}{cells}{turned:9.3f}", flush=True)
 
 
 if __name__ == "__main__":
