@@ -92,7 +92,7 @@ ALL_THREE = {"bad_url": 1, "foreign": 1, "damaged": 1}
     ("body", "refused"),
     [
         (b"\x1f\x8b\x08rubbish", {"not_a_page": 1}),
-        (gzip.compress(urlset("<loc>http://b.test/p1</loc>").encode())[:-20], {"damaged": 1}),
+        (gzip.compress(urlset("<loc>http://b.test/p1</loc>").encode(), mtime=0)[:-20], {"damaged": 1}),
         (b"<urlset><url><loc>http://a.test/", {"damaged": 1}),
         (b"<urlset><url><loc>rubbish</loc></url><url><loc>http://b.test/</loc></url>", ALL_THREE),
         (b"<rss><item><enclosure url='http://[' type='image/png'/><link>http://b.test/</link></item>", ALL_THREE),
