@@ -8,7 +8,7 @@ import time
 import imagehash
 from PIL import Image
 
-from bench.looks import SCALED_PX
+from bench.looks import HASH_PX, SCALED_PX
 from bench.ways.jpegs import jpegs
 from mine.hashes import hash_picture
 from mine.measure import measure
@@ -24,7 +24,7 @@ def look(data: bytes, at_least_px: int | None = None) -> None:
 WAYS = {
     "full": look,
     "scaled": lambda data: look(data, SCALED_PX),
-    "hash": lambda data: hash_picture(decode(data, at_least_px=SCALED_PX)),
+    "hash": lambda data: hash_picture(decode(data, at_least_px=HASH_PX)),
     "stock": lambda data: imagehash.phash(Image.open(io.BytesIO(data))),
 }
 

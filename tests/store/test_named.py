@@ -80,6 +80,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Home:
         sightings=[sighting("a", "one.test"), sighting("b", "one.test"), sighting("c", "two.test")]
         + [sighting("d", "three.test", n) for n in range(12)],
         copies=[looks_alike | {"picture": "a", "distance_bits": 0}, looks_alike | {"picture": "b", "distance_bits": 3}],
+        look_alikes=[
+            {"picture": one, "base": "base", "look_alike": other, "cosine": cosine}
+            for one, other, cosine in (("a", "c", 0.8), ("c", "a", 0.80001), ("a", "d", 0.9), ("c", "d", 0.5))
+        ],
         raw_scores=[
             *(score(name, OLD, flag) for name, flag in zip("abcdg", (0.9, 0.2, 0.1, 0.7, 0.4), strict=True)),
             *(score(name, NEW, flag) for name, flag in zip("abcdg", (0.1, 0.2, 0.8, 0.9, 0.4), strict=True)),
@@ -223,6 +227,13 @@ def test_copies(small: Home) -> None:
     ]
     assert rows(small, "copies_of", picture="b") == rows(small, "copies_of", picture="a")
     assert rows(small, "copies_of", picture="c") == []
+
+
+def test_look_alikes_are_told_from_both_sides_with_what_is_said_of_them(small: Home) -> None:
+    found = [(row["picture"], row["cosine"], row["flag_score"]) for row in rows(small, "look_alikes_of", picture="b")]
+    assert found == [("d", 0.9, pytest.approx(0.9)), ("c", 0.80001, pytest.approx(0.8))]
+    assert [row["picture"] for row in rows(small, "look_alikes_of", picture="d")] == ["a", "c"]
+    assert rows(small, "look_alikes_of", picture="e") == []
     (group,) = rows(small, "copy_groups")
     assert group == {"representative": "a", "pictures": 2, "sources": 1, "largest_bits": 3}
 
