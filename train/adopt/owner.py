@@ -46,10 +46,13 @@ class Probe(_Part):
 
 
 class OwnerCard(_Part):
-    """The card file: classes in the order of the model's outputs, where each belongs, and how pictures are prepared."""
+    """The card file: classes in the order of the model's outputs, where each belongs, and how pictures are prepared.
+
+    A single output is the second of two classes.
+    """
 
     name: str | None = Field(None, pattern=NAME)
-    classes: tuple[str, ...] = Field(min_length=2)
+    classes: tuple[str, ...]
     map: dict[str, str] = {}
     preprocessing: dict[str, Any]
     layout: Literal["NHWC", "NCHW"] | None = None
@@ -61,6 +64,11 @@ class OwnerCard(_Part):
 
     @model_validator(mode="after")
     def _checks_fit(self) -> OwnerCard:
+        if len(self.classes) < 2:
+            raise ValueError(
+                f"classes: wanted two or more, received {list(self.classes)}; of a model with one output name both, "
+                'what it answers last: ["fine", "nsfw"]'
+            )
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes must differ. Received: {list(self.classes)}")
         for probe in self.check:

@@ -85,7 +85,7 @@ def test_a_version_that_is_there_is_asked_again(guard: str, tmp_path: Path) -> N
         ("", "classes: Field required"),
         (CARD + "colour = 1\n", "colour: Extra inputs"),
         (CARD.replace('"owl"]', '"dog"]'), "classes must differ"),
-        (CARD.replace(', "dog", "owl"]', "]"), "at least 2"),
+        (CARD.replace(', "dog", "owl"]', "]"), "of a model with one output name both"),
         (CARD + 'layout = "CHWN"\n', "layout: Input should be 'NHWC' or 'NCHW'"),
         (CARD + 'name = "../elsewhere"\n', "name: String should match"),
         (CARD + check({"cat": 0.5, "dog": 0.5}), "must name the classes"),
