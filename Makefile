@@ -14,9 +14,9 @@ help: ## this list
 demo: $(READY) ## the whole loop on a small web of this machine, into demo-home/
 	$(BIN)/blindspot --home $(HOME_DIR) demo
 
-# Three at a time, because on two cores a third of a test's time is waiting.
+# Two at a time: a third of a test's time is waiting.
 test: $(READY) ## the tests
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 slow: $(READY) ## the long lanes: kills, bombs, soak-like lanes, the whole demo
 	$(BIN)/python -m pytest -q -m slow --timeout 1800

@@ -422,7 +422,7 @@ def test_a_worker_that_dies_is_the_fault_of_one_question(squares_home: Home, ser
     ids = sorted([white, *add_pictures(squares_home, [draw("disc", seed) for seed in range(3)], "a.example")])
     fold(squares_home)
     cards = [read_card(champion()), behind(squares_home, server)]
-    done = scan(squares_home, cards, limits=SandboxLimits(time_s=1.0))
+    done = scan(squares_home, cards, limits=SandboxLimits(time_s=4.0))
     fold(squares_home)
     assert (done.looked_at, done.refused, done.failed, done.unanswered) == (4, {"timeout": 1}, {}, {})
     with Snapshot(squares_home) as snapshot:
