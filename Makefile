@@ -14,7 +14,7 @@ help: ## this list
 demo: $(READY) ## the whole loop on a small web of this machine, into demo-home/
 	$(BIN)/blindspot --home $(HOME_DIR) demo
 
-# Two at a time: a third of a test's time is waiting.
+# Two at a time: half the time of one by one. A third on two cores makes tests with time limits fail.
 test: $(READY) ## the tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 

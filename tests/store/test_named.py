@@ -227,6 +227,8 @@ def test_copies(small: Home) -> None:
     ]
     assert rows(small, "copies_of", picture="b") == rows(small, "copies_of", picture="a")
     assert rows(small, "copies_of", picture="c") == []
+    (group,) = rows(small, "copy_groups")
+    assert group == {"representative": "a", "pictures": 2, "sources": 1, "largest_bits": 3}
 
 
 def test_look_alikes_are_told_from_both_sides_with_what_is_said_of_them(small: Home) -> None:
@@ -234,8 +236,6 @@ def test_look_alikes_are_told_from_both_sides_with_what_is_said_of_them(small: H
     assert found == [("d", 0.9, pytest.approx(0.9)), ("c", 0.80001, pytest.approx(0.8))]
     assert [row["picture"] for row in rows(small, "look_alikes_of", picture="d")] == ["a", "c"]
     assert rows(small, "look_alikes_of", picture="e") == []
-    (group,) = rows(small, "copy_groups")
-    assert group == {"representative": "a", "pictures": 2, "sources": 1, "largest_bits": 3}
 
 
 def test_what_hosts_refused_lost_and_served_again_and_again(small: Home) -> None:

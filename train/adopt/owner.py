@@ -67,7 +67,7 @@ class OwnerCard(_Part):
         if len(self.classes) < 2:
             raise ValueError(
                 f"classes: wanted two or more, received {list(self.classes)}; of a model with one output name both, "
-                'what it answers last: ["fine", "nsfw"]'
+                'the one whose probability it gives last: ["fine", "nsfw"]'
             )
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes must differ. Received: {list(self.classes)}")
